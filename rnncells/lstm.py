@@ -1,0 +1,71 @@
+"""The LSTM cell: a state that is added to and not overwritten."""
+
+import keras
+from keras import ops
+
+from rnncells.cell import RNNCell
+
+
+class LSTMCell(RNNCell):
+    """Long short-term memory.
+
+        i, f, g, o = x W + h U + b      (four blocks of ``units`` columns)
+        c = sigmoid(f) * c + sigmoid(i) * tanh(g)
+        h = sigmoid(o) * tanh(c)
+
+    The input gate i writes the candidate g into the cell state c, the forget gate f keeps what
+    was there, the output gate o shows it. The output is h.
+
+    Args:
+        units: Positive int, the width of the states h and c and of the output.
+        activation: The nonlinearity of the candidate and of the shown state; None for none.
+        recurrent_activation: The nonlinearity of the three gates.
+        unit_forget_bias: Whether the forget gate's bias starts at one, so that the cell begins
+            by keeping.
+        **kwargs: ``use_bias``, the initializers and regularizers of RNNCell; ``name``,
+            ``dtype``, ``trainable``.
+
+    Shapes:
+        x: (batch, features); h, c, output: (batch, units).
+        W ``kernel``: (features, 4 * units); U ``recurrent_kernel``: (units, 4 * units);
+        b ``bias``: (4 * units,); blocks in the order i, f, g, o.
+
+    Raises:
+        ValueError: ``units`` is not a positive int.
+
+    Reference:
+        Hochreiter and Schmidhuber, "Long short-term memory", 1997; the forget gate: Gers,
+        Schmidhuber and Cummins, "Learning to forget", 2000; its bias of one: Jozefowicz,
+        Zaremba and Sutskever, 2015. Weights as in ``keras.layers.LSTMCell``.
+    """
+
+    state_names = ("h", "c")
+    num_gates = 4
+
+    def __init__(
+        self,
+        units,
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        unit_forget_bias=True,
+        **kwargs,
+    ):
+        super().__init__(units, **kwargs)
+        self.activation = keras.activations.get(activation)
+        self.recurrent_activation = keras.activations.get(recurrent_activation)
+        self.unit_forget_bias = unit_forget_bias
+
+    def initial_bias(self, shape, dtype=None):
+        bias = super().initial_bias(shape, dtype)
+        if not self.unit_forget_bias:
+            return bias
+        i, f, g, o = ops.split(bias, 4)
+        return ops.concatenate([i, ops.ones_like(f), g, o])
+
+    def call(self, inputs, states):
+        sigmoid, tanh = self.recurrent_activation, self.activation
+        h, c = states
+        i, f, g, o = ops.split(self.affine(inputs, h), 4, axis=-1)
+        c = sigmoid(f) * c + sigmoid(i) * tanh(g)
+        h = sigmoid(o) * tanh(c)
+        return h, [h, c]

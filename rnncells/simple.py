@@ -1,0 +1,37 @@
+"""The simple recurrent cell: one affine map and one nonlinearity."""
+
+import keras
+
+from rnncells.cell import RNNCell
+
+
+class SimpleRNNCell(RNNCell):
+    """Elman's recurrent cell.
+
+        h = tanh(x W + h U + b)
+
+    Args:
+        units: Positive int, the width of the state h and of the output.
+        activation: The nonlinearity; None for none.
+        **kwargs: ``use_bias``, the initializers and regularizers of RNNCell; ``name``,
+            ``dtype``, ``trainable``.
+
+    Shapes:
+        x: (batch, features); h, output: (batch, units).
+        W ``kernel``: (features, units); U ``recurrent_kernel``: (units, units);
+        b ``bias``: (units,).
+
+    Raises:
+        ValueError: ``units`` is not a positive int.
+
+    Reference:
+        Elman, "Finding structure in time", 1990. Weights as in ``keras.layers.SimpleRNNCell``.
+    """
+
+    def __init__(self, units, activation="tanh", **kwargs):
+        super().__init__(units, **kwargs)
+        self.activation = keras.activations.get(activation)
+
+    def call(self, inputs, states):
+        h = self.activation(self.affine(inputs, states[0]))
+        return h, [h]

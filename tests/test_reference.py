@@ -1,0 +1,118 @@
+"""The NumPy reference against central differences, which know only its forward pass."""
+
+import ast
+import inspect
+
+import numpy as np
+import oracle
+import pytest
+from oracle import BATCH, FEATURES, STEPS, UNITS, random
+
+from rnncells import reference
+
+CASES = {  # name: gates, shape of the bias
+    "linear": (1, None),
+    "simple": (1, (UNITS,)),
+    "lstm": (4, (4 * UNITS,)),
+    "gru_reset_after": (3, (2, 3 * UNITS)),
+    "gru_reset_before": (3, (3 * UNITS,)),
+}
+SMALL = 1e-5  # central differences in float64: error about SMALL**2 + 1e-16 / SMALL
+
+
+def functions(name, module=reference):
+    return getattr(module, f"{name}_step"), getattr(module, f"{name}_step_back")
+
+
+def problem(name):
+    """x, first states and weights for one cell."""
+    gates, bias = CASES[name]
+    weights = [random(FEATURES, gates * UNITS, seed=1), random(UNITS, gates * UNITS, seed=2)]
+    if bias:
+        weights.append(random(*bias, seed=3))
+    states = [random(BATCH, UNITS, seed=4 + i) for i in range(2 if name == "lstm" else 1)]
+    return random(BATCH, STEPS, FEATURES), states, weights
+
+
+def loss(step, x, states, weights):
+    outputs, finals, _ = reference.forward(step, x, states, weights)
+    results = [outputs, *finals]
+    return sum(
+        np.sum(r * d) for r, d in zip(results, oracle.output_derivatives(results), strict=True)
+    )
+
+
+def assert_backward_is_the_derivative(name, module=reference):
+    step, step_back = functions(name, module)
+    x, states, weights = problem(name)
+    _, gradients = oracle.reference_with_gradients(step, step_back, weights, x, states)
+    for array, gradient in zip([x, *states, *weights], gradients, strict=True):
+        numeric = np.empty_like(array)
+        for place in np.ndindex(array.shape):
+            kept = array[place]
+            array[place] = kept + SMALL
+            above = loss(step, x, states, weights)
+            array[place] = kept - SMALL
+            below = loss(step, x, states, weights)
+            array[place] = kept
+            numeric[place] = (above - below) / (2 * SMALL)
+        error = np.max(np.abs(gradient - numeric)) / np.max(np.abs(numeric))
+        assert error < 1e-7, f"{name}: relative error {error:.1e}"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_backward_is_the_derivative_of_forward(name):
+    assert_backward_is_the_derivative(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        ("linear", "h.T @ d_h]", "x.T @ x @ W]"),
+        ("simple", "1 - new_h**2", "1 - new_h"),
+        ("lstm", "d_c + d_h * o *", "d_h * o *"),
+        ("lstm", "d_c * c * f * (1 - f)", "d_c * new_c * f * (1 - f)"),
+        ("lstm", "d_c * f]", "d_c]"),
+        ("gru_reset_after", "d_g * r]", "d_g]"),
+        ("gru_reset_after", "d_h * (h - g) * z", "d_h * (g - h) * z"),
+        ("gru_reset_before", "d_h * z + d_rh * r", "d_h * z + d_rh"),
+        ("gru_reset_before", "(r * h).T @ d_g", "h.T @ d_g"),
+    ],
+)
+def test_a_wrong_derivative_is_caught(name, right, wrong):
+    function = functions(name)[1]
+    source = inspect.getsource(function)
+    assert source.count(right) == 1
+    mutant = {**vars(reference)}
+    exec(source.replace(right, wrong), mutant)
+    module = type("module", (), {f: staticmethod(mutant[f]) for f in mutant if "_step" in f})
+    with pytest.raises((AssertionError, ValueError)):
+        assert_backward_is_the_derivative(name, module)
+
+
+def test_a_step_is_what_a_calculator_says():
+    """One unit, one feature, numbers that can be checked by hand."""
+    x, h, W, U, b = (np.array([[v]]) for v in (2.0, 0.5, 0.25, -1.0, 0.0))
+    assert reference.linear_step(x, [h], [W, U])[0][0] == 0.0  # 2 * 0.25 - 1 * 0.5
+    np.testing.assert_allclose(
+        reference.simple_step(x, [h], [W, U, b + 1])[0][0], np.tanh(1.0), rtol=1e-15
+    )
+    saturated = np.array([40.0, 40.0, 40.0, 40.0])  # every gate open, the candidate at one
+    zeros = np.zeros((1, 4))
+    (new_h, new_c), _ = reference.lstm_step(x, [h, h], [zeros, zeros, saturated])
+    np.testing.assert_allclose([new_c[0, 0], new_h[0, 0]], [1.5, np.tanh(1.5)], rtol=1e-12)
+    keep = np.array([40.0, 0.0, 0.0])  # z at one: the state stays
+    (kept,), _ = reference.gru_reset_before_step(x, [h], [np.zeros((1, 3)), np.zeros((1, 3)), keep])
+    np.testing.assert_allclose(kept, h, rtol=1e-12)
+
+
+def test_sigmoid_does_not_overflow():
+    with np.errstate(all="raise"):
+        values = reference.sigmoid(np.array([-1e4, -1.0, 0.0, 1.0, 1e4]))
+    np.testing.assert_allclose(values, [0, 1 / (1 + np.e), 0.5, np.e / (1 + np.e), 1], atol=1e-15)
+
+
+def test_reference_imports_numpy_alone():
+    tree = ast.parse(inspect.getsource(reference))
+    imported = [n for n in ast.walk(tree) if isinstance(n, (ast.Import, ast.ImportFrom))]
+    assert [a.name for n in imported for a in n.names] == ["numpy"]
