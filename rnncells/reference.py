@@ -84,7 +84,7 @@ def simple_step(x, states, weights):
 
 
 def simple_step_back(d_states, saved, weights):
-    (d_h,), (x, h, new_h), (W, U, b) = d_states, saved, weights
+    (d_h,), (x, h, new_h), (W, U, _) = d_states, saved, weights
     d_a = d_h * (1 - new_h**2)  # a = x W + h U + b, and tanh' = 1 - tanh^2
     return d_a @ W.T, [d_a @ U.T], [x.T @ d_a, h.T @ d_a, d_a.sum(axis=0)]
 
@@ -102,7 +102,7 @@ def lstm_step(x, states, weights):
 
 
 def lstm_step_back(d_states, saved, weights):
-    (d_h, d_c), (x, h, c, i, f, g, o, new_c), (W, U, b) = d_states, saved, weights
+    (d_h, d_c), (x, h, c, i, f, g, o, new_c), (W, U, _) = d_states, saved, weights
     d_c = d_c + d_h * o * (1 - np.tanh(new_c) ** 2)  # h sees c through the output gate
     d_i = d_c * g * i * (1 - i)  # sigmoid' = sigmoid (1 - sigmoid)
     d_f = d_c * c * f * (1 - f)
@@ -125,7 +125,7 @@ def gru_reset_after_step(x, states, weights):
 
 
 def gru_reset_after_step_back(d_states, saved, weights):
-    (d_h,), (x, h, z, r, g, hg), (W, U, b) = d_states, saved, weights
+    (d_h,), (x, h, z, r, g, hg), (W, U, _) = d_states, saved, weights
     d_z = d_h * (h - g) * z * (1 - z)
     d_g = d_h * (1 - z) * (1 - g**2)
     d_r = d_g * hg * r * (1 - r)
@@ -149,7 +149,7 @@ def gru_reset_before_step(x, states, weights):
 
 
 def gru_reset_before_step_back(d_states, saved, weights):
-    (d_h,), (x, h, z, r, g), (W, U, b) = d_states, saved, weights
+    (d_h,), (x, h, z, r, g), (W, U, _) = d_states, saved, weights
     U_z, U_r, U_g = np.split(U, 3, axis=-1)
     d_z = d_h * (h - g) * z * (1 - z)
     d_g = d_h * (1 - z) * (1 - g**2)

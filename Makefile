@@ -1,0 +1,96 @@
+# `make` lists the targets. Nothing has to be installed first but Python 3.11 to 3.13, git and make.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+# A pyenv shim can be on the PATH and fail, so each candidate has to run.
+RUNS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	"$$p" -c '$(RUNS)' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
+BIN := .venv/bin
+READY := .venv/.ready
+BOOK := _build/.book
+NAMES ?=
+
+export TF_CPP_MIN_LOG_LEVEL := 3
+
+stage = @echo "== $(1)"
+# Quiet: pip says something where it fails.
+fetch = $(1)/bin/python -m pip install -qq --disable-pip-version-check
+
+.PHONY: help book test check-code check-units check-notebooks check-pages notebooks ulp \
+	test-backends lock clean
+
+help: ## this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
+
+$(READY): requirements.lock
+	@command -v git >/dev/null || { echo "git is missing: install it and run make again." >&2; exit 1; }
+	@"$(PYTHON)" -c '$(RUNS)' 2>/dev/null || { \
+		echo "Python 3.11, 3.12 or 3.13 with its venv module is missing: install one, or name it with make PYTHON=..." >&2; \
+		exit 1; }
+	$(call stage,setting up .venv (a minute or two; once))
+	@"$(PYTHON)" -m venv .venv
+	@$(call fetch,.venv) -r requirements.lock
+	@$(call fetch,.venv) --no-deps -e .
+	@touch $@
+
+book: $(BOOK) ## render the book into _build/html
+	@echo "Open $(CURDIR)/_build/html/index.html"
+
+# Built whole each time: an incremental build forgets the warnings of the build before it.
+$(BOOK): $(READY) _config.yml _toc.yml references.bib intro.md $(wildcard _static/* chapters/*.md \
+	chapters/*.ipynb rnncells/*.py)
+	$(call stage,building the book)
+	@$(BIN)/jupyter-book build . --all -W -n --keep-going -q
+	@touch $@
+
+test: $(READY) ## everything: code, unit tests, notebooks, the book and its pages
+	@$(MAKE) --no-print-directory --keep-going check-code check-units check-notebooks check-pages
+	@echo "== all passed"
+
+check-code: $(READY)
+	$(call stage,ruff)
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+
+check-units: $(READY)
+	$(call stage,unit tests)
+	@$(BIN)/python -m pytest tests --ignore=tests/test_book.py --cov=rnncells -n 2
+
+check-notebooks: $(READY)
+	$(call stage,notebooks: run again and compared with their stored outputs)
+	@$(BIN)/python tools/notebooks.py test $(NAMES)
+
+check-pages: $(BOOK)
+	$(call stage,the pages of the book)
+	@$(BIN)/python -m pytest tests/test_book.py
+
+notebooks: $(READY) ## execute the notebooks and store their outputs (NAMES="01 03" for some)
+	@$(BIN)/python tools/notebooks.py store $(NAMES)
+
+ulp: $(READY) ## which printed numbers change when the first weights move by one ulp
+	@$(BIN)/python tools/notebooks.py ulp $(NAMES)
+
+test-backends: .venv-backends/.ready ## the cells' tests on JAX and on PyTorch
+	$(call stage,JAX)
+	@KERAS_BACKEND=jax .venv-backends/bin/python -m pytest tests/test_cells.py
+	$(call stage,PyTorch)
+	@KERAS_BACKEND=torch .venv-backends/bin/python -m pytest tests/test_cells.py
+
+.venv-backends/.ready: $(READY)
+	$(call stage,setting up .venv-backends (some minutes; once))
+	@$(BIN)/python -m venv .venv-backends
+	@$(call fetch,.venv-backends) -c requirements.lock jax torch==2.13.0 keras pytest
+	@$(call fetch,.venv-backends) --no-deps -e .
+	@touch $@
+
+lock: ## resolve requirements.lock again
+	@command -v uv >/dev/null || { echo "make lock needs uv (pip install uv)." >&2; exit 1; }
+	@uv pip compile --quiet --universal --python-version 3.11 --group dev --no-emit-index-url \
+		--custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+clean: ## remove the environments and everything built
+	@rm -rf .venv .venv-backends _build .pytest_cache .ruff_cache .coverage* rnncells.egg-info

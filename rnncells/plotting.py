@@ -1,0 +1,124 @@
+"""The book's figures and their style: one colour for each cell, time always downwards in rows."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+# Okabe and Ito's palette: told apart with every kind of colour vision.
+COLORS = {
+    "linear": "#56B4E9",
+    "simple": "#E69F00",
+    "lstm": "#0072B2",
+    "gru": "#009E73",
+    "other": "#666666",
+}
+
+
+def use_book_style():
+    """Sets Matplotlib's defaults to those of the book."""
+    plt.rcParams.update(
+        {
+            "figure.dpi": 110,
+            "figure.facecolor": "white",
+            "figure.constrained_layout.use": True,
+            "font.size": 11,
+            "axes.titlesize": 11,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.axisbelow": True,
+            "grid.color": "#dddddd",
+            "legend.frameon": False,
+            "lines.linewidth": 2,
+        }
+    )
+
+
+def show_states(images, states, titles):
+    """Digits beside the states of a cell that reads them: row t of both is step t.
+
+    Args:
+        images: (n, rows, columns), the pictures that were read.
+        states: (n, rows, units), the state after each row.
+        titles: n strings, one above each digit.
+    """
+    figure, axes = plt.subplots(
+        1, 2 * len(images), figsize=(3.4 * len(images), 3.1), width_ratios=[28, 34] * len(images)
+    )
+    limit = np.abs(states).max()
+    for i, (image, state, title) in enumerate(zip(images, states, titles, strict=True)):
+        left, right = axes[2 * i : 2 * i + 2]
+        left.imshow(image, cmap="gray_r", aspect="auto")
+        heat = right.imshow(state, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
+        left.set(title=title, xlabel="pixel", ylabel="step (row)" if i == 0 else None, xticks=[])
+        right.set(title="state after each row", xlabel=f"{state.shape[1]} units", xticks=[])
+        left.set_yticks([0, 9, 18, 27])
+        right.set_yticks([])
+    figure.colorbar(heat, ax=axes, shrink=0.8)
+    plt.show()
+
+
+def show_curves(curves, xlabel, ylabel, colors=None, log=False, start=1):
+    """Lines over a count, from ``start`` on, with a legend in the order of their last values.
+
+    Args:
+        curves: Names and their values.
+        xlabel: What is counted.
+        ylabel: What is shown, with its unit.
+        colors: Names and their colours; Matplotlib's own for the rest.
+        log: Whether the vertical axis is logarithmic.
+        start: The first count.
+    """
+    _, axes = plt.subplots(figsize=(6.8, 3.3))
+    colors = colors or {}
+    for name, values in sorted(curves.items(), key=lambda item: -item[1][-1]):
+        counts = np.arange(start, start + len(values))
+        axes.plot(counts, values, marker="o", markersize=4, label=name, color=colors.get(name))
+    axes.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
+    axes.grid(True)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    plt.show()
+
+
+def show_maps(maps, titles, label):
+    """Pictures of one number for each pixel, each scaled to its own largest value.
+
+    Args:
+        maps: (n, rows, columns), none negative.
+        titles: n strings.
+        label: What the colour means.
+    """
+    figure, axes = plt.subplots(1, len(maps), figsize=(3.1 * len(maps), 3.1))
+    for axis, values, title in zip(axes, maps, titles, strict=True):
+        heat = axis.imshow(values / values.max(), cmap="magma_r", vmin=0, vmax=1)
+        axis.set(title=title, xlabel="pixel", xticks=[0, 9, 18, 27], yticks=[0, 9, 18, 27])
+    axes[0].set_ylabel("row")
+    figure.colorbar(heat, ax=axes, shrink=0.8, label=label)
+    plt.show()
+
+
+def show_digits_in_plane(points, labels, rows):
+    """States of labelled digits in a plane, one panel for each row at which they were taken.
+
+    Args:
+        points: (panels, n, 2), the coordinates.
+        labels: (n,), the digit that each point belongs to.
+        rows: The row of each panel.
+    """
+    figure, axes = plt.subplots(2, 2, figsize=(6.8, 6), sharex=True, sharey=True)
+    for axis, plane, row in zip(axes.flat, points, rows, strict=True):
+        for digit in range(10):
+            own = plane[labels == digit]
+            color = plt.cm.tab10(digit)
+            axis.scatter(*own.T, s=5, color=color, alpha=0.35, linewidths=0)
+            axis.text(
+                *own.mean(axis=0),
+                str(digit),
+                ha="center",
+                va="center",
+                fontsize=12,
+                weight="bold",
+                bbox={"boxstyle": "circle,pad=0.15", "fc": "white", "ec": color, "lw": 1.5},
+            )
+        axis.set(title=f"after row {row}", xticks=[], yticks=[])
+    figure.supxlabel("first axis of the states", fontsize=11)
+    figure.supylabel("second axis", fontsize=11)
+    plt.show()

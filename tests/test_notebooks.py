@@ -1,0 +1,455 @@
+"""Rules for the notebooks as files: what nbval does not see, and what the book promises.
+
+A rule takes a notebook and returns its complaints. Each is also seen to complain of a notebook
+that was broken on purpose.
+"""
+
+import base64
+import copy
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from tools import notebooks as tool
+
+ROOT = Path(__file__).resolve().parent.parent
+CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
+
+NOTEBOOK_BYTES, FIGURE_BYTES = 500_000, 60_000
+CELL_LINES, LONG_CELL_LINES = 15, 25  # long: a class or a training loop
+NOT_COMPARED = ()  # (chapter, cell id) of cells that nbval may skip: none
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def markdown(cells):
+    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def has_image(output):
+    return any(kind.startswith("image/") for kind in output.get("data", {}))
+
+
+def text_of(output):
+    """The text of an output; a figure's "<Figure size ...>" is not text that anyone reads."""
+    if has_image(output):
+        return ""
+    error = [output.get("ename", ""), output.get("evalue", ""), *output.get("traceback", [])]
+    data = [value for value in output.get("data", {}).values() if isinstance(value, str)]
+    return "\n".join([output.get("text", ""), *error, *data]).strip()
+
+
+def sections(notebook):
+    """The cells of each section by its heading; those before the first under None."""
+    found, heading = {None: []}, None
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            found[heading].append(cell)
+            continue
+        for part in re.split(r"^(?=## )", cell.source, flags=re.M):
+            if part.startswith("## "):
+                heading = part.splitlines()[0][3:].strip()
+            found.setdefault(heading, []).append(new_markdown_cell(part))
+    return found
+
+
+def is_valid(notebook):
+    if (notebook.nbformat, notebook.nbformat_minor) != (4, 5):
+        yield f"nbformat is {notebook.nbformat}.{notebook.nbformat_minor}, not 4.5"
+    try:
+        nbformat.validate(copy.deepcopy(notebook))
+    except nbformat.ValidationError as error:
+        yield str(error).splitlines()[0]
+
+
+def was_executed_in_order(notebook):
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    if counts != list(range(1, len(counts) + 1)):
+        yield f"execution counts are {counts}: run `make notebooks`"
+
+
+def errors_are_announced(notebook):
+    for cell in code_cells(notebook):
+        raised = any(output.output_type == "error" for output in cell.outputs)
+        if raised != ("raises-exception" in tags(cell)):
+            yield f"cell {cell.id}: an error without the tag raises-exception, or the tag without"
+
+
+def is_compared(notebook):
+    for cell in code_cells(notebook):
+        marks = [tag for tag in tags(cell) if tag.startswith("nbval-")]
+        marks += re.findall(r"NBVAL_\w+|PYTEST_VALIDATE\w+", cell.source)
+        if marks and cell.id not in NOT_COMPARED:
+            yield f"cell {cell.id}: nbval would not compare it: {marks}"
+
+
+def cells_are_short(notebook):
+    for cell in code_cells(notebook):
+        long = re.search(r"^\s*(class |for epoch)", cell.source, re.M)
+        lines, limit = len(cell.source.splitlines()), LONG_CELL_LINES if long else CELL_LINES
+        if lines > limit:
+            yield f"cell {cell.id}: {lines} lines, {limit} at most"
+
+
+def is_small(notebook):
+    size = len(nbformat.writes(notebook).encode())
+    if size > NOTEBOOK_BYTES:
+        yield f"{size} bytes, {NOTEBOOK_BYTES} at most"
+    for cell in code_cells(notebook):
+        for output in filter(has_image, cell.outputs):
+            for kind, data in output.data.items():
+                encoded = kind in ("image/png", "image/jpeg")
+                size = len(base64.b64decode(data) if encoded else data)
+                if size > FIGURE_BYTES:
+                    yield f"cell {cell.id}: a figure of {size} bytes, {FIGURE_BYTES} at most"
+
+
+def figures_have_numbers(notebook):
+    """nbval does not compare images, so the numbers behind one are printed with or before it."""
+    before = ""
+    for cell in code_cells(notebook):
+        text = "".join(map(text_of, cell.outputs))
+        if any(map(has_image, cell.outputs)) and not (text or before):
+            yield f"cell {cell.id}: a figure, and neither it nor the cell before prints a number"
+        before = text
+
+
+def figures_have_alt_text(notebook):
+    for cell in code_cells(notebook):
+        if any(map(has_image, cell.outputs)):
+            alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+            if len(alt.strip()) < 20:
+                yield f"cell {cell.id}: write alt text (metadata mystnb.image.alt)"
+
+
+def prints_no_errors(notebook):
+    for cell in code_cells(notebook):
+        if any(output.get("name") == "stderr" for output in cell.outputs):
+            yield f"cell {cell.id}: stderr is stored"
+
+
+def has_no_trailing_semicolon(notebook):
+    for cell in code_cells(notebook):
+        if cell.source.rstrip().endswith(";"):
+            yield f"cell {cell.id}: ends in ';', which nbval cannot compare: assign to _"
+
+
+def names_no_machine(notebook):
+    private = re.compile(
+        r"(?<![\w.])/(work|root|home|tmp|Users)/|pypi\.org|pythonhosted|index-url|127\.0\.0\.1"
+    )
+    for cell in notebook.cells:
+        for text in [cell.source, *map(text_of, cell.get("outputs", []))]:
+            if match := private.search(text):
+                yield f"cell {cell.id}: names a machine's path or a registry: {match[0]}"
+
+
+def does_not_belittle(notebook):
+    prose = re.sub(r"```.*?```|`[^`]*`", "", markdown(notebook.cells), flags=re.S)
+    for word in re.findall(r"\b(simply|just|obviously)\b", prose, re.I):
+        yield f"the word {word!r}"
+
+
+def opens_well(notebook):
+    prose = re.sub(r"```.*?```", "", markdown(notebook.cells), flags=re.S)
+    titles = re.findall(r"^# (.+)$", prose, re.M)
+    if len(titles) != 1 or not notebook.cells[0].source.startswith("# "):
+        yield f"one title, in the first cell: {titles}"
+    if any(title[:1].isdigit() for title in titles):
+        yield "the title holds a number: _toc.yml gives it"
+    first_code = next(i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code")
+    opening = markdown(notebook.cells[:first_code])
+    question, _, rest = opening.partition("You will learn")
+    if "?" not in question:
+        yield "no question before 'You will learn'"
+    learn, _, duration = rest.partition("Time to run")
+    if not 3 <= len(re.findall(r"^[-*] ", learn, re.M)) <= 4:
+        yield "'You will learn' needs 3 or 4 bullets"
+    if "minute" not in duration:
+        yield "'Time to run' needs minutes"
+
+
+def is_set_up_once(notebook):
+    first, *others = code_cells(notebook)
+    imports = re.compile(r"^(import |from \S+ import |[%!]\s*pip )", re.M)
+    if not imports.search(first.source):
+        yield "the first code cell is not the set-up"
+    for cell in others:
+        if imports.search(cell.source):
+            yield f"cell {cell.id}: imports belong into the set-up cell"
+
+
+def closes_well(notebook):
+    parts = sections(notebook)
+    if list(parts)[-3:] != ["Summary", "Exercises", "References"]:
+        yield "the last sections are Summary, Exercises, References, in this order"
+        return
+    if len(re.findall(r"^[-*] ", markdown(parts["Summary"]), re.M)) != 3:
+        yield "Summary: three bullets"
+    exercises = parts["Exercises"]
+    if len(re.findall(r"^(\d+\.|[-*]|###) ", markdown(exercises), re.M)) < 3:
+        yield "Exercises: at least three"
+    solutions = [cell for cell in exercises if cell.cell_type == "code" and cell.source.strip()]
+    if len(solutions) < 3 or not all("hide-cell" in tags(cell) for cell in solutions):
+        yield "Exercises: a folded solution (tag hide-cell) for each"
+
+
+RULES = [
+    is_valid,
+    was_executed_in_order,
+    errors_are_announced,
+    is_compared,
+    cells_are_short,
+    is_small,
+    figures_have_numbers,
+    figures_have_alt_text,
+    prints_no_errors,
+    has_no_trailing_semicolon,
+    names_no_machine,
+    does_not_belittle,
+    opens_well,
+    is_set_up_once,
+    closes_well,
+]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_chapter(path, rule):
+    assert list(rule(nbformat.read(path, as_version=4))) == []
+
+
+def test_cell_ids_are_unique_in_the_book():
+    ids = [cell.id for path in CHAPTERS for cell in nbformat.read(path, as_version=4).cells]
+    assert sorted(ids) == sorted(set(ids))
+
+
+# Each rule complains of a notebook that was broken on purpose.
+
+PIXEL = base64.b64encode(b"\x89PNG" + b"0" * 20).decode()
+
+
+def good_notebook():
+    stream = new_output("stream", name="stdout", text="0.5\n")
+    error = new_output("error", ename="ValueError", evalue="no", traceback=[])
+    figure = new_output("display_data", {"image/png": PIXEL, "text/plain": "<Figure>"})
+    alt = {"mystnb": {"image": {"alt": "A curve that falls from one to zero."}}}
+    opening = "# One step\n\nWhat is a step?\n\n**You will learn**\n\n- a\n- b\n- c\n\n"
+    code = [
+        new_code_cell("import numpy as np"),
+        new_code_cell("print(0.5)", outputs=[stream]),
+        new_code_cell("plot()", outputs=[figure], metadata=alt),
+        new_code_cell("fail()", outputs=[error], metadata={"tags": ["raises-exception"]}),
+        *(new_code_cell(f"print({i})", metadata={"tags": ["hide-cell"]}) for i in range(3)),
+    ]
+    for number, cell in enumerate(code, start=1):
+        cell.execution_count = number
+    return new_notebook(
+        cells=[
+            new_markdown_cell(opening + "**Time to run**: 1 minute."),
+            *code[:4],
+            new_markdown_cell("## Summary\n\n- a\n- b\n- c"),
+            new_markdown_cell("## Exercises\n\n1. a\n2. b\n3. c"),
+            *code[4:],
+            new_markdown_cell("## References\n\n- Elman"),
+        ]
+    )
+
+
+def set_source(number, source):
+    return lambda notebook: notebook.cells[number].update(source=source)
+
+
+def edit(number, before, after):
+    def change(notebook):
+        assert before in notebook.cells[number].source
+        notebook.cells[number].source = notebook.cells[number].source.replace(before, after)
+
+    return change
+
+
+def set_tags(number, *names):
+    return lambda notebook: notebook.cells[number].metadata.update(tags=list(names))
+
+
+def set_figure(size):
+    data = base64.b64encode(bytes(size)).decode()
+    return lambda notebook: notebook.cells[3].outputs[0].data.update({"image/png": data})
+
+
+def add_output(number, output):
+    return lambda notebook: notebook.cells[number].outputs.append(output)
+
+
+def update(number, **values):
+    return lambda notebook: notebook.cells[number].update(values)
+
+
+LATE_IMPORT = "import os\nprint(0.5)"
+STDERR = new_output("stream", name="stderr", text="a warning")
+PATH = new_output("stream", name="stdout", text="saved in /tmp/model.keras")
+
+BROKEN = [
+    (is_valid, lambda notebook: notebook.update(nbformat_minor=4)),
+    (is_valid, update(2, outputs=[{"output_type": "nothing"}])),
+    (was_executed_in_order, update(2, execution_count=None)),
+    (was_executed_in_order, update(2, execution_count=7)),
+    (errors_are_announced, set_tags(4)),
+    (errors_are_announced, update(4, outputs=[])),
+    (is_compared, set_tags(2, "nbval-ignore-output")),
+    (is_compared, set_tags(2, "nbval-skip")),
+    (is_compared, set_source(2, "# NBVAL_IGNORE_OUTPUT\nprint(1)")),
+    (cells_are_short, set_source(2, "x = 1\n" * 16)),
+    (cells_are_short, set_source(2, "class A:\n" + "    x = 1\n" * 25)),
+    (is_small, set_figure(FIGURE_BYTES + 1)),
+    (is_small, set_source(2, "x" * NOTEBOOK_BYTES)),
+    (figures_have_numbers, update(2, outputs=[])),
+    (figures_have_alt_text, update(3, metadata=nbformat.from_dict({}))),
+    (prints_no_errors, add_output(2, STDERR)),
+    (has_no_trailing_semicolon, set_source(3, "plot();")),
+    (names_no_machine, add_output(2, PATH)),
+    (names_no_machine, set_source(2, "open('/home/me/x')")),
+    (does_not_belittle, set_source(-1, "## References\n\nThis is Just so.")),
+    (opens_well, edit(0, "# One", "One")),
+    (opens_well, edit(0, "# One", "# 1. One")),
+    (opens_well, edit(0, "- c", "- c\n- d\n- e")),
+    (opens_well, edit(0, "step?", "step.")),
+    (opens_well, edit(0, "1 minute", "soon")),
+    (opens_well, edit(-1, "## R", "# More\n\n## R")),
+    (is_set_up_once, set_source(1, "x = 1")),
+    (is_set_up_once, set_source(2, LATE_IMPORT)),
+    (is_set_up_once, set_source(2, "%pip install x")),
+    (closes_well, edit(-1, "References", "Sources")),
+    (closes_well, edit(5, "- c", "")),
+    (closes_well, edit(6, "3. c", "")),
+    (closes_well, set_tags(7)),
+    (closes_well, lambda notebook: notebook.cells.pop(7)),
+]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_rule_accepts_a_good_notebook(rule):
+    assert list(rule(good_notebook())) == []
+
+
+@pytest.mark.parametrize(("rule", "break_it"), BROKEN)
+def test_rule_complains_of_a_broken_notebook(rule, break_it):
+    notebook = good_notebook()
+    break_it(notebook)
+    assert list(rule(notebook)) != []
+
+
+def test_every_rule_is_seen_to_complain():
+    assert {rule for rule, _ in BROKEN} == set(RULES)
+
+
+# tools/notebooks.py and nbval themselves.
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    """A book of one chapter, with a copy of the package that its kernel imports."""
+    shutil.copytree(ROOT / "rnncells", tmp_path / "rnncells")
+    (tmp_path / "chapters").mkdir()
+    for name, value in tool.ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(tool, "CHAPTERS", tmp_path / "chapters")
+    monkeypatch.setattr(tool, "demand_mnist", lambda: None)
+
+    def write(*sources, **metadata):
+        cells = [new_code_cell(source, metadata=metadata) for source in sources]
+        path = tmp_path / "chapters" / "01_test.ipynb"
+        nbformat.write(new_notebook(cells=cells), path)
+        return path
+
+    return write
+
+
+@pytest.mark.slow
+def test_store_is_repeatable_and_keeps_ids(book):
+    path = book("x = 1\nprint(x)", "x + 1")
+    ids = [cell.id for cell in nbformat.read(path, as_version=4).cells]
+    tool.store([path])
+    stored = path.read_bytes()
+    tool.store([path])
+    assert path.read_bytes() == stored
+    cells = nbformat.read(path, as_version=4).cells
+    assert [cell.id for cell in cells] == ids
+    assert [text_of(cell.outputs[0]) for cell in cells] == ["1", "2"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("sources", "metadata", "message"),
+    [
+        (["x = 1", "1 / 0"], {}, "01_test, code cell 2: ZeroDivisionError: division by zero"),
+        (["x = 1"], {"tags": ["raises-exception"]}, "code cell 1: .* did not raise"),
+    ],
+)
+def test_store_stops_and_writes_nothing(book, sources, metadata, message):
+    path = book(*sources, **metadata)
+    before = path.read_bytes()
+    with pytest.raises(SystemExit, match=message):
+        tool.store([path])
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_store_refuses_a_cell_id_that_another_chapter_has(book):
+    path = book("1")
+    shutil.copy(path, path.with_name("02_test.ipynb"))
+    with pytest.raises(SystemExit, match="01_test: cell ids are not unique"):
+        tool.store([path])
+
+
+LSTM = """
+import keras, numpy as np
+from rnncells import LSTMCell
+keras.utils.set_random_seed(0)
+cell = LSTMCell(3, bias_initializer="random_normal")
+x = np.linspace(-1, 1, 8, dtype="float32").reshape(1, 4, 2)
+print(np.round(keras.layers.RNN(cell)(x), 4).tolist())
+"""
+
+
+@pytest.mark.slow
+def test_nbval_catches_two_swapped_gates(book):
+    path = book(LSTM.strip())
+    tool.store([path])
+    assert run_nbval(path).returncode == 0
+
+    lstm = path.parent.parent / "rnncells" / "lstm.py"
+    right = "i, f, g, o = ops.split(self.affine"
+    assert right in lstm.read_text()
+    lstm.write_text(lstm.read_text().replace(right, "f, i, g, o = ops.split(self.affine"))
+    result = run_nbval(path)
+    assert result.returncode == 1
+    assert "Cell outputs differ" in result.stdout
+
+
+@pytest.mark.slow
+def test_cells_tagged_mnist_are_not_compared_on_the_stand_in(book):
+    path = book("print(1)", tags=["mnist"])
+    tool.store([path])
+    path.write_text(path.read_text().replace('"1\\n"', '"2\\n"'))
+    assert run_nbval(path).returncode == 1
+    assert run_nbval(path, "-p", "tools.nbval_standin").returncode == 0
+
+
+def run_nbval(path, *options):
+    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", *options]
+    command += ["-p", "no:cacheprovider", str(path)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
