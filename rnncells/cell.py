@@ -199,6 +199,10 @@ class RNNCell(keras.layers.Layer, abc.ABC):
             result = self.compute_output_spec(step, states, **training)
         except AttributeError:
             return  # weights that a subclass makes after super().build(): the first call checks
+        except Exception as error:
+            expected = f"a step of shape {step.shape} and states of widths {self._state_sizes}"
+            cause = f"{type(error).__name__}: {str(error).splitlines()[-1].rstrip('.')}"
+            raise self._error("call", f"{expected} to pass through it", cause) from error
         self._check_result(result)
 
     def _check_inputs(self, inputs):

@@ -49,7 +49,7 @@ def show_states(images, states, titles):
         left.imshow(image, cmap="gray_r", aspect="auto")
         heat = right.imshow(state, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
         left.set(title=title, xlabel="pixel", ylabel="step (row)" if i == 0 else None, xticks=[])
-        right.set(title="state after each row", xlabel=f"{state.shape[1]} units", xticks=[])
+        right.set(title="its state", xlabel=f"{state.shape[1]} units", xticks=[])
         left.set_yticks([0, 9, 18, 27])
         right.set_yticks([])
     figure.colorbar(heat, ax=axes, shrink=0.8)
@@ -78,20 +78,24 @@ def show_curves(curves, xlabel, ylabel, colors=None, log=False, start=1):
     plt.show()
 
 
-def show_maps(maps, titles, label):
-    """Pictures of one number for each pixel, each scaled to its own largest value.
+def show_eigenvalues(matrices, titles):
+    """The eigenvalues of each matrix in the complex plane, beside the circle of size one.
 
     Args:
-        maps: (n, rows, columns), none negative.
+        matrices: n square matrices.
         titles: n strings.
-        label: What the colour means.
     """
-    figure, axes = plt.subplots(1, len(maps), figsize=(3.1 * len(maps), 3.1))
-    for axis, values, title in zip(axes, maps, titles, strict=True):
-        heat = axis.imshow(values / values.max(), cmap="magma_r", vmin=0, vmax=1)
-        axis.set(title=title, xlabel="pixel", xticks=[0, 9, 18, 27], yticks=[0, 9, 18, 27])
-    axes[0].set_ylabel("row")
-    figure.colorbar(heat, ax=axes, shrink=0.8, label=label)
+    _, axes = plt.subplots(1, len(matrices), figsize=(3.4 * len(matrices), 3.5), sharey=True)
+    circle = np.exp(2j * np.pi * np.linspace(0, 1, 200))
+    for axis, matrix, title in zip(axes, matrices, titles, strict=True):
+        values = np.linalg.eigvals(matrix)
+        axis.plot(circle.real, circle.imag, color=COLORS["other"], linewidth=1)
+        axis.scatter(
+            values.real, values.imag, s=22, color=COLORS["linear"], edgecolor="black", lw=0.5
+        )
+        axis.set(title=title, xlabel="real part", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+        axis.set_aspect("equal")
+    axes[0].set_ylabel("imaginary part")
     plt.show()
 
 

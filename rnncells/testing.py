@@ -27,7 +27,7 @@ def check(what, got, expected, tolerance=1e-6):
             raise AssertionError(
                 f"{what}: array {i} differs by {difference:.1e}; expected at most {tolerance:g}."
             )
-    print(f"{what}: equal to within {tolerance:g}")
+    print(f"{what}: equal to within {tolerance:g}" if tolerance else f"{what}: exactly equal")
 
 
 def _arrays(what, nested):

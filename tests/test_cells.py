@@ -467,6 +467,19 @@ def test_what_call_returns_is_checked_when_the_model_is_built(cls, attribute, ex
         assert part in message
 
 
+def test_a_call_that_fails_is_named_with_what_it_was_given():
+    class Lying(Minimal):
+        def __init__(self, units, **kwargs):
+            super().__init__(units, **kwargs)
+            self.state_size = units + 1
+
+    with pytest.raises(ValueError) as error:
+        classifier(Lying(UNITS))
+    message = one_sentence(error)
+    assert f"Lying: call: expected a step of shape (None, {FEATURES}) and states of" in message
+    assert f"widths [{UNITS + 1}] to pass through it; got" in message
+
+
 def test_what_call_returns_is_checked_even_where_build_comes_first():
     class Late(Leaky):
         def call(self, inputs, states):

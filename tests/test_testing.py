@@ -10,7 +10,10 @@ from rnncells.testing import check
 def test_it_prints_one_line_that_does_not_depend_on_the_difference(capsys):
     check("h", np.ones(3), np.ones(3) + 1e-9)
     check("states", [keras.ops.ones(2), 1.0], [np.ones(2), 1.0], tolerance=1e-12)
-    assert capsys.readouterr().out == ("h: equal to within 1e-06\nstates: equal to within 1e-12\n")
+    check("bits", np.ones(3), np.ones(3), tolerance=0)
+    assert capsys.readouterr().out == (
+        "h: equal to within 1e-06\nstates: equal to within 1e-12\nbits: exactly equal\n"
+    )
 
 
 @pytest.mark.parametrize(
