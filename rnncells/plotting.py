@@ -46,8 +46,10 @@ def show_states(images, states, titles):
     limit = np.abs(states).max()
     for i, (image, state, title) in enumerate(zip(images, states, titles, strict=True)):
         left, right = axes[2 * i : 2 * i + 2]
-        left.imshow(image, cmap="gray_r", aspect="auto")
-        heat = right.imshow(state, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
+        left.imshow(image, cmap="gray_r", aspect="auto", interpolation="nearest")
+        heat = right.imshow(
+            state, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest"
+        )
         left.set(title=title, xlabel="pixel", ylabel="step (row)" if i == 0 else None, xticks=[])
         right.set(title="its state", xlabel=f"{state.shape[1]} units", xticks=[])
         left.set_yticks([0, 9, 18, 27])
@@ -107,20 +109,20 @@ def show_digits_in_plane(points, labels, rows):
         labels: (n,), the digit that each point belongs to.
         rows: The row of each panel.
     """
-    figure, axes = plt.subplots(2, 2, figsize=(6.8, 6), sharex=True, sharey=True)
+    figure, axes = plt.subplots(2, 2, figsize=(5.8, 5), sharex=True, sharey=True)
     for axis, plane, row in zip(axes.flat, points, rows, strict=True):
         for digit in range(10):
             own = plane[labels == digit]
             color = plt.cm.tab10(digit)
-            axis.scatter(*own.T, s=5, color=color, alpha=0.35, linewidths=0)
+            axis.scatter(*own.T, s=5, color=color, linewidths=0)
             axis.text(
                 *own.mean(axis=0),
                 str(digit),
                 ha="center",
                 va="center",
-                fontsize=12,
+                fontsize=13,
                 weight="bold",
-                bbox={"boxstyle": "circle,pad=0.15", "fc": "white", "ec": color, "lw": 1.5},
+                bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none"},
             )
         axis.set(title=f"after row {row}", xticks=[], yticks=[])
     figure.supxlabel("first axis of the states", fontsize=11)

@@ -236,6 +236,14 @@ def test_cell_ids_are_unique_in_the_book():
     assert sorted(ids) == sorted(set(ids))
 
 
+def test_figures_shown_elsewhere_are_those_of_the_chapters():
+    found = {}
+    for path in CHAPTERS:
+        found |= dict(tool.figures(nbformat.read(path, as_version=4)))
+    for name, copied in tool.SHOWN.items():
+        assert copied.read_bytes() == found[name], f"{name}: run `make notebooks`"
+
+
 # Each rule complains of a notebook that was broken on purpose.
 
 PIXEL = base64.b64encode(b"\x89PNG" + b"0" * 20).decode()

@@ -6,6 +6,7 @@ ulp     execute with every initial weight moved by one unit in the last place, a
 """
 
 import argparse
+import base64
 import difflib
 import os
 import re
@@ -23,6 +24,9 @@ ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = ROOT / "chapters"
 SANITIZER = ROOT / "tests" / "nbval_sanitize.cfg"
 CELL_TIMEOUT = 600  # seconds
+
+# Figures that the landing page and README show, by name: copied from the stored outputs.
+SHOWN = {"fig-digits-part": ROOT / "_static" / "fig-digits-part.png"}
 
 # What the kernels inherit, so that a stored output holds no log and does not change.
 ENVIRONMENT = {
@@ -131,6 +135,15 @@ def shared_ids(path, notebook):
     return sorted({id for id in ids if id and ids.count(id) > 1} & {c.id for c in notebook.cells})
 
 
+def figures(notebook):
+    """The named figures of a notebook and their PNG images."""
+    for cell in notebook.cells:
+        name = cell.metadata.get("mystnb", {}).get("figure", {}).get("name")
+        for output in cell.get("outputs", []):
+            if name and "image/png" in output.get("data", {}):
+                yield name, base64.b64decode(output.data["image/png"])
+
+
 def store(paths):
     demand_mnist()
     for path in paths:
@@ -144,6 +157,9 @@ def store(paths):
         temporary = path.with_suffix(".ipynb.tmp")
         nbformat.write(notebook, temporary)
         os.replace(temporary, path)
+        for name, image in figures(notebook):
+            if name in SHOWN:
+                SHOWN[name].write_bytes(image)
         print(f"{path.stem}: stored, {time.monotonic() - start:.0f} s", flush=True)
 
 

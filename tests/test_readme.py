@@ -1,0 +1,36 @@
+"""The README's lines run as they are printed, on fewer pictures."""
+
+import re
+from pathlib import Path
+
+import keras
+import pytest
+
+import rnncells.data
+
+BLOCKS = re.findall(
+    r"```python\n(.*?)```", (Path(__file__).parent.parent / "README.md").read_text(), re.S
+)
+
+
+def few_digits():
+    (x_train, y_train), (x_test, y_test) = load_mnist()
+    return (x_train[:640], y_train[:640]), (x_test[:100], y_test[:100])
+
+
+load_mnist = rnncells.data.load_mnist
+
+
+@pytest.mark.filterwarnings("ignore:MNIST could not be had")
+def test_ten_lines_train_an_lstm(monkeypatch, capsys):
+    monkeypatch.setattr(rnncells.data, "load_mnist", few_digits)
+    assert len([line for line in BLOCKS[0].splitlines() if line]) <= 10
+    exec(BLOCKS[0], {"__name__": "readme"})
+    assert "'accuracy': " in capsys.readouterr().out
+
+
+def test_a_cell_of_ones_own_runs():
+    scope = {"__name__": "readme"}
+    exec(BLOCKS[1], scope)
+    layer = keras.layers.RNN(scope["MinimalCell"](4))
+    assert layer(keras.ops.ones((2, 5, 3))).shape == (2, 4)
