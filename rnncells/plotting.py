@@ -35,17 +35,20 @@ def use_book_style():
 def show_states(images, states, titles):
     """Digits beside the states of a cell that reads them: row t of both is step t.
 
+    A thin line marks the last row with ink.
+
     Args:
         images: (n, rows, columns), the pictures that were read.
         states: (n, rows, units), the state after each row.
         titles: n strings, one above each digit.
     """
     figure, axes = plt.subplots(
-        1, 2 * len(images), figsize=(3.4 * len(images), 3.1), width_ratios=[28, 34] * len(images)
+        1, 2 * len(images), figsize=(2.9 * len(images), 3), width_ratios=[28, 34] * len(images)
     )
     limit = np.abs(states).max()
     for i, (image, state, title) in enumerate(zip(images, states, titles, strict=True)):
         left, right = axes[2 * i : 2 * i + 2]
+        last_ink = np.flatnonzero(image.any(axis=1))[-1]
         left.imshow(image, cmap="gray_r", aspect="auto", interpolation="nearest")
         heat = right.imshow(
             state, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest"
@@ -54,12 +57,14 @@ def show_states(images, states, titles):
         right.set(title="its state", xlabel=f"{state.shape[1]} units", xticks=[])
         left.set_yticks([0, 9, 18, 27])
         right.set_yticks([])
+        for axis in (left, right):
+            axis.axhline(last_ink + 0.5, color="black", linewidth=0.8)
     figure.colorbar(heat, ax=axes, shrink=0.8)
     plt.show()
 
 
 def show_curves(curves, xlabel, ylabel, colors=None, log=False, start=1):
-    """Lines over a count, from ``start`` on, with a legend in the order of their last values.
+    """Lines over a count, from ``start`` on, with a legend above in the order of their last values.
 
     Args:
         curves: Names and their values.
@@ -69,14 +74,14 @@ def show_curves(curves, xlabel, ylabel, colors=None, log=False, start=1):
         log: Whether the vertical axis is logarithmic.
         start: The first count.
     """
-    _, axes = plt.subplots(figsize=(6.8, 3.3))
+    _, axes = plt.subplots(figsize=(5.4, 3.8))
     colors = colors or {}
     for name, values in sorted(curves.items(), key=lambda item: -item[1][-1]):
         counts = np.arange(start, start + len(values))
         axes.plot(counts, values, marker="o", markersize=4, label=name, color=colors.get(name))
     axes.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
     axes.grid(True)
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2 if len(curves) < 3 else 1)
     plt.show()
 
 
@@ -87,7 +92,7 @@ def show_eigenvalues(matrices, titles):
         matrices: n square matrices.
         titles: n strings.
     """
-    _, axes = plt.subplots(1, len(matrices), figsize=(3.4 * len(matrices), 3.5), sharey=True)
+    _, axes = plt.subplots(1, len(matrices), figsize=(2.9 * len(matrices), 3.1), sharey=True)
     circle = np.exp(2j * np.pi * np.linspace(0, 1, 200))
     for axis, matrix, title in zip(axes, matrices, titles, strict=True):
         values = np.linalg.eigvals(matrix)
@@ -104,27 +109,29 @@ def show_eigenvalues(matrices, titles):
 def show_digits_in_plane(points, labels, rows):
     """States of labelled digits in a plane, one panel for each row at which they were taken.
 
+    In the last panel each digit's numeral stands at its mean and names its colour.
+
     Args:
         points: (panels, n, 2), the coordinates.
         labels: (n,), the digit that each point belongs to.
         rows: The row of each panel.
     """
-    figure, axes = plt.subplots(2, 2, figsize=(5.8, 5), sharex=True, sharey=True)
+    figure, axes = plt.subplots(2, 2, figsize=(5.4, 4.8), sharex=True, sharey=True)
     for axis, plane, row in zip(axes.flat, points, rows, strict=True):
         for digit in range(10):
-            own = plane[labels == digit]
-            color = plt.cm.tab10(digit)
-            axis.scatter(*own.T, s=5, color=color, linewidths=0)
-            axis.text(
-                *own.mean(axis=0),
-                str(digit),
-                ha="center",
-                va="center",
-                fontsize=13,
-                weight="bold",
-                bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none"},
-            )
+            axis.scatter(*plane[labels == digit].T, s=5, color=plt.cm.tab10(digit), linewidths=0)
         axis.set(title=f"after row {row}", xticks=[], yticks=[])
-    figure.supxlabel("first axis of the states", fontsize=11)
+    for digit in range(10):
+        axis.text(
+            *plane[labels == digit].mean(axis=0),
+            str(digit),
+            color=plt.cm.tab10(digit),
+            ha="center",
+            va="center",
+            fontsize=14,
+            weight="bold",
+            bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none"},
+        )
+    figure.supxlabel("first axis of the last states", fontsize=11)
     figure.supylabel("second axis", fontsize=11)
     plt.show()

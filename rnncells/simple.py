@@ -6,7 +6,7 @@ from rnncells.cell import RNNCell
 
 
 class SimpleRNNCell(RNNCell):
-    """Elman's recurrent cell.
+    """The simple recurrent cell.
 
         h = tanh(x W + h U + b)
 
@@ -25,7 +25,8 @@ class SimpleRNNCell(RNNCell):
         ValueError: ``units`` is not a positive int.
 
     Reference:
-        Elman, "Finding structure in time", 1990. Weights as in ``keras.layers.SimpleRNNCell``.
+        Elman, "Finding structure in time", 1990, with the logistic function in place of tanh.
+        Weights as in ``keras.layers.SimpleRNNCell``.
     """
 
     def __init__(self, units, activation="tanh", **kwargs):
