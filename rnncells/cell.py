@@ -29,10 +29,14 @@ class RNNCell(keras.layers.Layer, abc.ABC):
     - ``state_names``: one name for each state, ``("h",)`` by default; each is ``units`` wide.
     - ``num_gates``: how many blocks of ``units`` columns the weights hold side by side.
 
-    One that adds constructor arguments passes ``**kwargs`` on; they are kept for saving without
-    a ``get_config``. One whose states or output are not ``units`` wide sets ``state_size`` or
-    ``output_size`` after ``super().__init__``. One with weights of its own adds them in
-    ``build`` and calls ``super().build(input_shape)``.
+    One that adds constructor arguments takes ``**kwargs`` and passes them on; what the constructor
+    was called with is kept for saving, so there is no ``get_config`` to write. One whose states
+    or output are not ``units`` wide sets ``state_size`` or ``output_size`` after
+    ``super().__init__``. One with weights of its own adds them in ``build`` and calls
+    ``super().build(input_shape)``.
+
+    A class is registered for saving under its module's name when it is defined. A file whose
+    class has moved since is loaded with ``custom_objects={"old_module>ClassName": ClassName}``.
 
     Args:
         units: Positive int, the width of each state and of the output.
@@ -64,9 +68,12 @@ class RNNCell(keras.layers.Layer, abc.ABC):
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        # A saved model names its classes "package>Class": registered, it needs no custom_objects.
-        package = cls.__module__.partition(".")[0]
-        keras.saving.register_keras_serializable(package)(cls)
+        if isinstance(cls.state_names, str):
+            raise TypeError(
+                f"{cls.__name__}: state_names: expected a tuple of names, as in ('h',); "
+                f"got the string {cls.state_names!r}."
+            )
+        keras.saving.register_keras_serializable(cls.__module__)(cls)
 
     def __new__(cls, *args, **kwargs):
         if inspect.isabstract(cls):
@@ -112,7 +119,10 @@ class RNNCell(keras.layers.Layer, abc.ABC):
         return (self.num_gates * self.units,)
 
     def build(self, input_shape):
-        """Makes the weights for steps of shape (batch, features), then tries one step."""
+        """Makes the weights for steps of shape (batch, features), then tries one step.
+
+        A subclass that builds more, and a cell in mixed precision, are tried by the first call.
+        """
         batch, self._features = self._step_shape(input_shape)
         columns = self.num_gates * self.units
         self.kernel = self.add_weight(
@@ -135,7 +145,8 @@ class RNNCell(keras.layers.Layer, abc.ABC):
                 initializer=self.initial_bias,
                 regularizer=self.bias_regularizer,
             )
-        self._try_one_step(batch)
+        if type(self).build is RNNCell.build and self.compute_dtype == self.variable_dtype:
+            self._try_one_step(batch)
 
     def initial_bias(self, shape, dtype=None):
         """The bias at the start; a cell whose gates start differently overrides it."""
@@ -157,19 +168,37 @@ class RNNCell(keras.layers.Layer, abc.ABC):
         return [ops.zeros((batch_size, n), dtype=self.compute_dtype) for n in self._state_sizes]
 
     def get_config(self):
-        """The constructor's arguments by name, so that ``from_config`` makes the same cell."""
+        """The constructor's arguments by name, so that ``from_config`` makes the same cell.
+
+        Raises:
+            ValueError: ``__init__`` takes no ``**kwargs``, or takes ``*args``.
+        """
+        kinds = {parameter.kind for parameter in _parameters(type(self).__init__).values()}
+        if inspect.Parameter.VAR_KEYWORD not in kinds or inspect.Parameter.VAR_POSITIONAL in kinds:
+            expected = "**kwargs for super().__init__ and no *args, or the cell cannot be loaded"
+            raise self._error("__init__", expected, inspect.signature(type(self).__init__))
         arguments = {
             name: keras.saving.serialize_keras_object(value)
             for name, value in self._arguments.items()
         }
         return {**arguments, **super().get_config()}
 
+    @classmethod
+    def from_config(cls, config):
+        """Makes a cell from what ``get_config`` returned."""
+        arguments = {
+            name: value if name == "dtype" else keras.saving.deserialize_keras_object(value)
+            for name, value in config.items()
+        }
+        return cls(**arguments)
+
     # From here on: one clear sentence for each mistake, before training starts.
 
     def __call__(self, inputs, states, *args, **kwargs):
         self._check_inputs(inputs)
         self._check_states("states", states, (list, tuple))
-        result = super().__call__(inputs, states, *args, **kwargs)
+        # A list on every back end: TensorFlow's loop and PyTorch's pass a tuple.
+        result = super().__call__(inputs, list(states), *args, **kwargs)
         self._check_result(result)
         return result
 
@@ -197,16 +226,14 @@ class RNNCell(keras.layers.Layer, abc.ABC):
         training = {"training": False} if "training" in _parameters(self.call) else {}
         try:
             result = self.compute_output_spec(step, states, **training)
-        except AttributeError:
-            return  # weights that a subclass makes after super().build(): the first call checks
         except Exception as error:
             expected = f"a step of shape {step.shape} and states of widths {self._state_sizes}"
-            cause = f"{type(error).__name__}: {str(error).splitlines()[-1].rstrip('.')}"
+            cause = ": ".join([type(error).__name__, *str(error).splitlines()[-1:]]).rstrip(" .:")
             raise self._error("call", f"{expected} to pass through it", cause) from error
         self._check_result(result)
 
     def _check_inputs(self, inputs):
-        shape = self._step_shape(inputs.shape)
+        shape = self._step_shape(getattr(inputs, "shape", ()))
         if self._features not in (None, shape[-1]):
             raise self._error("inputs", f"{self._features} features, as built", shape[-1])
 
@@ -221,7 +248,9 @@ class RNNCell(keras.layers.Layer, abc.ABC):
 
     def _check_states(self, what, states, kinds):
         sizes = self._state_sizes
-        expected = f"a list of {len(sizes)} ({', '.join(self.state_names)})"
+        expected = f"a list of {len(sizes)}"
+        if len(sizes) == len(self.state_names):
+            expected += f" ({', '.join(self.state_names)})"
         if not isinstance(states, kinds):
             raise self._error(what, expected, _kind(states))
         if len(states) != len(sizes):

@@ -59,8 +59,8 @@ class LSTMCell(RNNCell):
         bias = super().initial_bias(shape, dtype)
         if not self.unit_forget_bias:
             return bias
-        i, f, g, o = ops.split(bias, 4)
-        return ops.concatenate([i, ops.ones_like(f), g, o])
+        i, f, *others = ops.split(bias, self.num_gates)
+        return ops.concatenate([i, ops.ones_like(f), *others])
 
     def call(self, inputs, states):
         sigmoid, tanh = self.recurrent_activation, self.activation

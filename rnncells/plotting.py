@@ -92,7 +92,8 @@ def show_eigenvalues(matrices, titles):
         matrices: n square matrices.
         titles: n strings.
     """
-    _, axes = plt.subplots(1, len(matrices), figsize=(2.9 * len(matrices), 3.1), sharey=True)
+    size = (2.9 * len(matrices), 3.1)
+    _, (axes,) = plt.subplots(1, len(matrices), figsize=size, sharey=True, squeeze=False)
     circle = np.exp(2j * np.pi * np.linspace(0, 1, 200))
     for axis, matrix, title in zip(axes, matrices, titles, strict=True):
         values = np.linalg.eigvals(matrix)

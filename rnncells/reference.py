@@ -11,7 +11,8 @@ step read. ``forward`` and ``backward`` run them through time. Nothing here know
 Shapes, for every function below:
     x: (batch, steps, features), or (batch, features) for one step.
     h, c, and each derivative of them: (batch, units).
-    W: (features, gates * units); U: (units, gates * units); b: (gates * units,).
+    W: (features, gates * units); U: (units, gates * units); b: (gates * units,), or
+    (2, gates * units) for the GRU that resets after the product; the linear cell has none.
 
 ``d_name`` is the derivative of the loss with respect to ``name`` and has its shape. The
 derivations are those of Werbos, "Backpropagation through time: what it does and how to do it",

@@ -12,16 +12,20 @@ def check(what, got, expected, tolerance=1e-6):
     Args:
         what: A name for what is compared; it opens the line.
         got: An array or tensor, or a nested list of them.
-        expected: The same structure with the same shapes.
+        expected: As many, with the same shapes, in the same order.
         tolerance: The largest difference allowed, relative where a number exceeds one.
 
     Raises:
-        AssertionError: The structures, the shapes or the numbers differ.
+        AssertionError: The number of arrays, their shapes or their numbers differ.
     """
-    pairs = zip(_arrays(what, got), _arrays(what, expected), strict=True)
-    for i, (a, b) in enumerate(pairs):
+    got, expected = _arrays(got), _arrays(expected)
+    if len(got) != len(expected) or not got:
+        raise AssertionError(f"{what}: {len(got)} arrays; expected {len(expected) or 'some'}.")
+    for i, (a, b) in enumerate(zip(got, expected, strict=True)):
         if a.shape != b.shape:
             raise AssertionError(f"{what}: array {i} has shape {a.shape}; expected {b.shape}.")
+        unequal = a != b  # an infinity equals itself, and inf - inf is nan
+        a, b = a[unequal], b[unequal]
         difference = np.max(np.abs(a - b) / np.maximum(1, np.abs(b)), initial=0)
         if not difference <= tolerance:  # a nan is a difference too
             raise AssertionError(
@@ -30,8 +34,5 @@ def check(what, got, expected, tolerance=1e-6):
     print(f"{what}: equal to within {tolerance:g}" if tolerance else f"{what}: exactly equal")
 
 
-def _arrays(what, nested):
-    arrays = [np.asarray(ops.convert_to_numpy(leaf), float) for leaf in tree.flatten(nested)]
-    if not arrays:
-        raise AssertionError(f"{what}: nothing to compare.")
-    return arrays
+def _arrays(nested):
+    return [np.asarray(ops.convert_to_numpy(leaf), float) for leaf in tree.flatten(nested)]

@@ -103,9 +103,9 @@ def test_initializers_and_regularizers_reach_the_weights_that_keras_gives_them(c
         "kernel_initializer": keras.initializers.Constant(1),
         "recurrent_initializer": keras.initializers.Constant(2),
         "bias_initializer": keras.initializers.Constant(3),
-        "kernel_regularizer": keras.regularizers.L1(1),
-        "recurrent_regularizer": keras.regularizers.L1(10),
-        "bias_regularizer": keras.regularizers.L1(100),
+        "kernel_regularizer": keras.regularizers.L1(1.0),
+        "recurrent_regularizer": keras.regularizers.L1(10.0),
+        "bias_regularizer": keras.regularizers.L1(100.0),
     }
     ours, theirs = our_cell(case, **options), keras_cell(case, **options)
     ours.build((None, FEATURES))
@@ -265,7 +265,37 @@ class Projecting(RNNCell):
         return h[:, :2], [h, count + 1]
 
 
-OWN = [Minimal, Leaky, Projecting, LinearRNNCell, SimpleRNNCell, LSTMCell, GRUCell]
+class WithLayer(RNNCell):
+    """A layer inside, which nobody builds by hand, and an object as argument."""
+
+    def __init__(self, units, mixer=None, **kwargs):
+        super().__init__(units, **kwargs)
+        self.mixer = mixer or keras.layers.Dense(units)
+
+    def call(self, inputs, states):
+        h = ops.tanh(self.mixer(self.affine(inputs, states[0])))
+        return h, [h]
+
+
+class Appending(RNNCell):
+    """Treats its states as the list that the contract promises."""
+
+    def call(self, inputs, states):
+        states[0] = ops.tanh(self.affine(inputs, states[0]))
+        return states[0], states
+
+
+OWN = [
+    Minimal,
+    Leaky,
+    Projecting,
+    WithLayer,
+    Appending,
+    LinearRNNCell,
+    SimpleRNNCell,
+    LSTMCell,
+    GRUCell,
+]
 
 
 def classifier(cell):
@@ -331,6 +361,7 @@ def test_a_saved_model_loads_in_a_fresh_process_that_imports_rnncells(tmp_path):
         SimpleRNNCell(3, "relu", recurrent_initializer=keras.initializers.Identity(0.5)),
         LinearRNNCell(3, kernel_initializer=keras.initializers.RandomNormal(seed=3)),
         Leaky(3, rate=0.25, activation=half, kernel_initializer="zeros", trainable=False),
+        WithLayer(3, mixer=keras.layers.Dense(3, activation="relu")),
     ],
 )
 def test_a_config_makes_the_same_cell(cell):
@@ -372,6 +403,17 @@ def test_a_class_defined_twice_does_no_harm(tmp_path):
     assert isinstance(again.layers[0].cell, second)
 
 
+def test_a_class_that_moved_is_loaded_by_its_old_name(tmp_path):
+    model = classifier(type("Moved", (Minimal,), {"__module__": "notebook"})(UNITS))
+    model.save(tmp_path / "model.keras")
+    here = type("Moved", (Minimal,), {"__module__": "mycells"})
+    keras.saving.get_custom_objects().pop("notebook>Moved")
+    with pytest.raises(TypeError, match="Could not locate class 'Moved'"):
+        keras.models.load_model(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras", {"notebook>Moved": here})
+    assert type(again.layers[0].cell) is here
+
+
 def test_a_namesake_elsewhere_does_not_replace_ours(tmp_path):
     ours = classifier(LSTMCell(UNITS))
     type("LSTMCell", (Minimal,), {"__module__": "__main__"})
@@ -405,6 +447,28 @@ def test_units_are_a_positive_int(units):
 
 def test_units_may_be_numpys():
     assert type(LSTMCell(np.int64(4)).units) is int
+
+
+def test_state_names_are_not_one_string():
+    with pytest.raises(TypeError) as error:
+        type("Misnamed", (Minimal,), {"state_names": ("memory")})
+    assert "Misnamed: state_names: expected a tuple" in one_sentence(error)
+
+
+def init(self, units):
+    RNNCell.__init__(self, units)
+
+
+def init_with_args(self, *args, **kwargs):
+    RNNCell.__init__(self, *args, **kwargs)
+
+
+@pytest.mark.parametrize("init", [init, init_with_args])
+def test_a_constructor_that_cannot_be_repeated_is_named_when_saving(init, tmp_path):
+    model = classifier(type("Fixed", (Minimal,), {"__init__": init})(UNITS))
+    with pytest.raises(ValueError) as error:
+        model.save(tmp_path / "model.keras")
+    assert "Fixed: __init__: expected **kwargs" in one_sentence(error)
 
 
 def test_missing_and_unknown_arguments_are_named():
@@ -480,6 +544,61 @@ def test_a_call_that_fails_is_named_with_what_it_was_given():
     assert f"widths [{UNITS + 1}] to pass through it; got" in message
 
 
+def test_states_without_names_are_counted():
+    class Unnamed(Minimal):
+        def __init__(self, units, **kwargs):
+            super().__init__(units, **kwargs)
+            self.state_size = [units, units]
+
+    with pytest.raises(ValueError, match="expected a list of 2; got 1"):
+        classifier(Unnamed(UNITS))
+
+
+def test_a_cell_that_asks_for_the_compute_dtype_runs_in_mixed_precision():
+    class Keeping(RNNCell):
+        def call(self, inputs, states):
+            keep = ops.cast(states[0] > 0, self.compute_dtype)
+            h = keep * states[0] + (1 - keep) * ops.tanh(self.affine(inputs, states[0]))
+            return h, [h]
+
+    layer = oracle.built_rnn(Keeping(UNITS, dtype="mixed_bfloat16"), "mixed_bfloat16")
+    assert keras.backend.standardize_dtype(layer(random(2, 3, 4))[0].dtype) == "bfloat16"
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_build_of_ones_own_may_call_the_base_first_or_last(first, tmp_path):
+    class Own(RNNCell):
+        def __init__(self, units, **kwargs):
+            super().__init__(units, **kwargs)
+            self.dense = keras.layers.Dense(units)
+            self.peephole = None
+
+        def build(self, input_shape):
+            if first:
+                super().build(input_shape)
+            self.dense.build((None, self.units))
+            self.peephole = self.add_weight(shape=(self.units,), initializer="ones")
+            if not first:
+                super().build(input_shape)
+
+        def call(self, inputs, states):
+            h = ops.tanh(self.dense(self.affine(inputs, states[0])) + self.peephole * states[0])
+            return h, [h]
+
+    model = classifier(Own(UNITS))
+    model.compile("adam", "mse")
+    fit_once(model)
+    model.save(tmp_path / "model.keras")
+    x = random(BATCH, STEPS, FEATURES, dtype="float32")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert_close(again.predict(x, verbose=0), model.predict(x, verbose=0), 0)
+
+
+def test_the_forget_bias_is_one_block_whatever_the_number_of_gates():
+    coupled = type("Coupled", (LSTMCell,), {"num_gates": 3})(2)
+    assert ops.convert_to_numpy(coupled.initial_bias((6,))).tolist() == [0, 0, 1, 1, 0, 0]
+
+
 def test_what_call_returns_is_checked_even_where_build_comes_first():
     class Late(Leaky):
         def call(self, inputs, states):
@@ -503,6 +622,7 @@ def test_a_step_of_the_wrong_rank_is_named_at_build(shape):
     ("x", "states", "what"),
     [
         ((2, 3, 4), [(2, 5)], "inputs: expected one step of shape (batch, features)"),
+        ((), [(2, 5)], "inputs: expected one step of shape (batch, features)"),
         ((2, 3), [(2, 5)], "inputs: expected 4 features, as built; got 3"),
         ((2, 4), (2, 5), "states: expected a list of 1 (h); got a tensor of shape (2, 5)"),
         ((2, 4), [(2, 5), (2, 5)], "states: expected a list of 1 (h); got 2"),
