@@ -110,29 +110,20 @@ def show_eigenvalues(matrices, titles):
 def show_digits_in_plane(points, labels, rows):
     """States of labelled digits in a plane, one panel for each row at which they were taken.
 
-    In the last panel each digit's numeral stands at its mean and names its colour.
-
     Args:
         points: (panels, n, 2), the coordinates.
         labels: (n,), the digit that each point belongs to.
         rows: The row of each panel.
     """
-    figure, axes = plt.subplots(2, 2, figsize=(5.4, 4.8), sharex=True, sharey=True)
+    figure, axes = plt.subplots(2, 2, figsize=(5.4, 5), sharex=True, sharey=True)
     for axis, plane, row in zip(axes.flat, points, rows, strict=True):
-        for digit in range(10):
-            axis.scatter(*plane[labels == digit].T, s=5, color=plt.cm.tab10(digit), linewidths=0)
+        dots = [
+            axis.scatter(*plane[labels == digit].T, s=6, color=plt.cm.tab10(digit), linewidths=0)
+            for digit in range(10)
+        ]
         axis.set(title=f"after row {row}", xticks=[], yticks=[])
-    for digit in range(10):
-        axis.text(
-            *plane[labels == digit].mean(axis=0),
-            str(digit),
-            color=plt.cm.tab10(digit),
-            ha="center",
-            va="center",
-            fontsize=14,
-            weight="bold",
-            bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none"},
-        )
+    names = {"loc": "outside upper center", "ncols": 10, "handletextpad": 0, "columnspacing": 0.8}
+    figure.legend(dots, range(10), markerscale=3, **names)
     figure.supxlabel("first axis of the last states", fontsize=11)
     figure.supylabel("second axis", fontsize=11)
     plt.show()

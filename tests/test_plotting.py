@@ -54,15 +54,15 @@ def test_eigenvalues_are_those_of_the_matrix(figure):
         np.testing.assert_allclose(np.linalg.norm(axes.lines[0].get_xydata(), axis=1), 1)
 
 
-def test_every_digit_is_named_at_its_last_mean(figure):
+def test_every_digit_has_its_points_and_its_colour_in_each_panel(figure):
     points, labels = np.random.rand(4, 50, 2), np.arange(50) % 10
     plotting.show_digits_in_plane(points, labels, [6, 13, 20, 27])
-    for axes, row in zip(figure().axes, [6, 13, 20, 27], strict=True):
+    for axes, plane, row in zip(figure().axes, points, [6, 13, 20, 27], strict=True):
         assert axes.get_title() == f"after row {row}"
-        assert sum(len(dots.get_offsets()) for dots in axes.collections) == 50
-    assert [text.get_text() for text in axes.texts] == list("0123456789")
-    for digit, text in enumerate(axes.texts):
-        np.testing.assert_allclose(text.get_position(), points[-1][labels == digit].mean(axis=0))
+        for digit, dots in enumerate(axes.collections):
+            np.testing.assert_allclose(dots.get_offsets(), plane[labels == digit])
+            np.testing.assert_allclose(dots.get_facecolor()[0], plt.cm.tab10(digit))
+    assert [text.get_text() for text in figure().legends[0].texts] == list("0123456789")
 
 
 def test_no_two_cells_share_a_colour():
