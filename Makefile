@@ -20,8 +20,8 @@ stage = @echo "== $(1)"
 # Quiet: pip says something where it fails.
 fetch = $(1)/bin/python -m pip install -qq --disable-pip-version-check
 
-.PHONY: help book test check-code check-units check-notebooks check-pages notebooks ulp \
-	test-backends lock clean
+.PHONY: help book test check-code check-units check-notebooks check-pages notebooks ulp results \
+	results-table results-check test-backends lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
@@ -73,6 +73,15 @@ notebooks: $(READY) ## execute the notebooks and store their outputs (NAMES="01 
 
 ulp: $(READY) ## which printed numbers change when the first weights move by one ulp
 	@$(BIN)/python tools/notebooks.py ulp $(NAMES)
+
+results: $(READY) ## train what the results ledger still lacks (hours; stop and go on at any time)
+	@$(BIN)/python experiments/ledger.py run
+
+results-table: $(READY) ## the ledger's tables, from its CSV
+	@$(BIN)/python experiments/ledger.py table
+
+results-check: $(READY) ## train one row of the ledger again and compare (about a minute)
+	@$(BIN)/python experiments/ledger.py check
 
 test-backends: .venv-backends/.ready ## the cells' tests on JAX and on PyTorch
 	$(call stage,JAX)

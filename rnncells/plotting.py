@@ -9,6 +9,7 @@ COLORS = {
     "simple": "#E69F00",
     "lstm": "#0072B2",
     "gru": "#009E73",
+    "identity": "#CC79A7",  # the simple cell with ReLU and an identity start
     "other": "#666666",
 }
 
@@ -63,6 +64,63 @@ def show_states(images, states, titles):
     plt.show()
 
 
+def show_reach(image, maps, titles):
+    """A digit beside maps of its own shape, each on its own scale from zero.
+
+    Args:
+        image: (rows, columns), the picture that was read.
+        maps: n arrays (rows, columns), a size for each pixel.
+        titles: n strings, one above each map.
+    """
+    width = 1.45 * (1 + len(maps))
+    _, axes = plt.subplots(1, 1 + len(maps), figsize=(width, 2), sharey=True)
+    pictures = [image, *maps]
+    colormaps = ["gray_r"] + ["Reds"] * len(maps)
+    for axis, picture, title, colors in zip(
+        axes, pictures, ["the digit", *titles], colormaps, strict=True
+    ):
+        axis.imshow(picture, cmap=colors, vmin=0, interpolation="nearest")
+        axis.set(title=title, xticks=[], yticks=[0, 9, 18, 27])
+    axes[0].set_ylabel("step (row)")
+    plt.show()
+
+
+def show_gates(image, maps):
+    """A digit beside heat maps of what a cell computed while it read: row t of each is step t.
+
+    Thin lines mark the first and the last row with ink. Gates are shown from 0 to 1; a map of
+    something else, with negative numbers, from its largest number to minus that.
+
+    Args:
+        image: (rows, columns), the picture that was read.
+        maps: Names and arrays (rows, units).
+    """
+    count = 1 + len(maps)
+    figure, axes = plt.subplots(1, count, figsize=(1.5 * count, 2.6), sharey=True)
+    axes[0].imshow(image, cmap="gray_r", aspect="auto", interpolation="nearest")
+    axes[0].set(title="the digit", ylabel="step (row)", yticks=[0, 9, 18, 27], xlabel="pixel")
+    for axis, (name, values) in zip(axes[1:], maps.items(), strict=True):
+        limit = np.abs(values).max()
+        scale = {"cmap": "viridis", "vmin": 0, "vmax": 1}
+        if values.min() < 0:
+            scale = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
+        heat = axis.imshow(values, aspect="auto", interpolation="nearest", **scale)
+        axis.set(title=name, xlabel=f"{values.shape[1]} units")
+        figure.colorbar(
+            heat,
+            ax=axis,
+            orientation="horizontal",
+            ticks=[scale["vmin"], scale["vmax"]],
+            format="%.2g",
+        )
+    rows = np.flatnonzero(image.any(axis=1))
+    for axis in axes:
+        axis.set_xticks([])
+        axis.axhline(rows[0] - 0.5, color="black", linewidth=0.8)
+        axis.axhline(rows[-1] + 0.5, color="black", linewidth=0.8)
+    plt.show()
+
+
 def show_curves(curves, xlabel, ylabel, colors=None, log=False, start=1):
     """Lines over a count, from ``start`` on, with a legend above in the order of their last values.
 
@@ -81,7 +139,48 @@ def show_curves(curves, xlabel, ylabel, colors=None, log=False, start=1):
         axes.plot(counts, values, marker="o", markersize=4, label=name, color=colors.get(name))
     axes.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
     axes.grid(True)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2 if len(curves) < 3 else 1)
+    # A line of the legend holds two names, or more short ones.
+    columns = 2 if len(curves) < 3 else max(1, 33 // max(map(len, curves)))
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
+    plt.show()
+
+
+def show_spread(groups, xlabel, colors=None):
+    """One dot for each run, in a row for each group: what a mean would hide.
+
+    Args:
+        groups: Names, from the top down, and the results of their runs.
+        xlabel: What is shown, with its unit.
+        colors: Names and their colours; grey for the rest.
+    """
+    _, axes = plt.subplots(figsize=(5.4, 0.8 + 0.36 * len(groups)))
+    for place, (name, values) in enumerate(groups.items()):
+        color = (colors or {}).get(name, COLORS["other"])
+        axes.scatter(values, [place] * len(values), s=40, color=color, alpha=0.7)
+    axes.set(xlabel=xlabel, ylim=(len(groups) - 0.5, -0.5))
+    axes.set_yticks(range(len(groups)), labels=list(groups))
+    axes.grid(axis="x")
+    plt.show()
+
+
+def show_bands(groups, xlabel, ylabel, colors=None):
+    """The mean of several runs as a line, and a band from the lowest of them to the highest.
+
+    Args:
+        groups: Names and their runs, each a list with a value for each count from 1 on.
+        xlabel: What is counted.
+        ylabel: What is shown, with its unit.
+        colors: Names and their colours; grey for the rest.
+    """
+    _, axes = plt.subplots(figsize=(5.4, 3.8))
+    for name, runs in groups.items():
+        color = (colors or {}).get(name, COLORS["other"])
+        counts = np.arange(1, 1 + len(runs[0]))
+        axes.fill_between(counts, np.min(runs, 0), np.max(runs, 0), color=color, alpha=0.25, lw=0)
+        axes.plot(counts, np.mean(runs, 0), marker="o", markersize=4, color=color, label=name)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.grid(True)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     plt.show()
 
 

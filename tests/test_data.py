@@ -127,6 +127,18 @@ def test_pixels_are_read_row_by_row(tiny, home):
     np.testing.assert_array_equal(test_pixels.reshape(4, 28, 28), test_rows)
 
 
+def test_pixels14_are_the_means_of_four_pixels(tiny, home):
+    (rows, _), (test_rows, _) = load_mnist()
+    (pixels, _), (test_pixels, _) = load_mnist("pixels14")
+    assert (pixels.shape, test_pixels.shape) == ((6, 196, 1), (4, 196, 1))
+    assert pixels.dtype == np.float32
+    # Step 15 is in the second row of the small picture, the second from the left.
+    np.testing.assert_allclose(pixels[:, 15, 0], rows[:, 2:4, 2:4].mean(axis=(1, 2)), rtol=1e-6)
+    np.testing.assert_allclose(
+        test_pixels.mean(axis=1)[:, 0], test_rows.mean(axis=(1, 2)), rtol=1e-5
+    )
+
+
 def test_permuted_is_one_permutation_of_the_pixels_of_both_splits(tiny, home):
     save(cache_of(home), tiny)
     (pixels, y), (test_pixels, _) = load_mnist("pixels")
@@ -155,7 +167,8 @@ def test_any_other_order_is_one_sentence(order, downloads):
     with pytest.raises(ValueError) as caught:
         load_mnist(order)
     assert str(caught.value) == (
-        "load_mnist: order: expected one of ('rows', 'pixels', 'permuted'); " + f"got {order!r}."
+        "load_mnist: order: expected one of ('rows', 'pixels14', 'pixels', 'permuted'); "
+        + f"got {order!r}."
     )
     assert downloads == []  # said before any work
 

@@ -7,10 +7,10 @@ import keras
 import pytest
 
 import rnncells.data
+from rnncells.ledger import load_ledger, summary
 
-BLOCKS = re.findall(
-    r"```python\n(.*?)```", (Path(__file__).parent.parent / "README.md").read_text(), re.S
-)
+README = (Path(__file__).parent.parent / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.S)
 
 
 def few_digits():
@@ -34,3 +34,24 @@ def test_a_cell_of_ones_own_runs():
     exec(BLOCKS[1], scope)
     layer = keras.layers.RNN(scope["MinimalCell"](4))
     assert layer(keras.ops.ones((2, 5, 3))).shape == (2, 4)
+
+
+CELLS = {
+    "linear": ("linear", "orthogonal"),
+    "simple": ("simple", "orthogonal"),
+    "simple, ReLU and identity start": ("simple", "identity"),
+    "GRU": ("gru", "orthogonal"),
+    "LSTM": ("lstm", None),  # any start: there is one for each task
+}
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_the_results_are_those_of_the_ledger(name):
+    cell, start = CELLS[name]
+    shown = []
+    for task in ("rows", "pixels14", "adding"):
+        runs = load_ledger(task=task, split="test", cell=cell)
+        rows = [row for row in summary(runs) if start in (None, row["start"])]
+        numbers = [f"{100 * row['accuracy']:.2f} ± {100 * row['std']:.2f}" for row in rows]
+        shown.append(numbers[0] if numbers else "")
+    assert re.sub(r" +", " ", f"| {name} | {' | '.join(shown)} |") in README
