@@ -82,7 +82,9 @@ def plan():
     def add(seeds, task, cell, start, learning_rate, **others):
         runs.extend(Run(task, cell, start, seed, learning_rate, **others) for seed in range(seeds))
 
-    # What to try was chosen by hand, what to keep by the accuracy on the validation images.
+    # What to try was chosen by hand, what to keep by the accuracy on the validation images. The
+    # adding problem and the 784 pixels have none here: their rates are those of the 196 pixels, or
+    # half of it.
     judged = {"split": "validation"}
     for batch_size in (128, 64):
         for rate in (1e-3, 2e-3, 3e-3):
@@ -101,6 +103,7 @@ def plan():
     add(1, "pixels14", "gru", "chrono", 3e-3, **short)
     add(1, "pixels14", "lstm", "chrono", 3e-3, **short)
     add(1, "pixels14", "lstm", "orthogonal", 1e-2, **short)
+    add(1, "pixels14", "lstm", "keep", 1e-2, **short)
     for start in ("orthogonal", "identity"):
         for rate in (3e-4, 1e-3):
             add(1, "pixels14", "simple", start, rate, **short)
@@ -123,7 +126,6 @@ def plan():
     add(1, "pixels", "lstm", "keep", 5e-3, units=64, epochs=4)
     add(1, "permuted", "gru", "orthogonal", 1e-2, units=64, epochs=4)
     add(1, "permuted", "lstm", "keep", 5e-3, units=64, epochs=4)
-    add(1, "pixels14", "lstm", "keep", 1e-2, **short)
     return runs
 
 
