@@ -13,6 +13,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 BOOK := _build/.book
 NAMES ?=
+BACKEND_TESTS := $(addprefix tests/test_,cells.py check_cell.py back_ends.py torch.py)
 
 export TF_CPP_MIN_LOG_LEVEL := 3
 
@@ -20,7 +21,7 @@ stage = @echo "== $(1)"
 # Quiet: pip says something where it fails.
 fetch = $(1)/bin/python -m pip install -qq --disable-pip-version-check
 
-.PHONY: help book test check-code check-units check-notebooks check-pages notebooks ulp results \
+.PHONY: help book test check-code check-units check-notebooks check-pages notebooks messages ulp results \
 	results-table results-check test-backends lock clean
 
 help: ## this list
@@ -71,6 +72,9 @@ check-pages: $(BOOK)
 notebooks: $(READY) ## execute the notebooks and store their outputs (NAMES="01 03" for some)
 	@$(BIN)/python tools/notebooks.py store $(NAMES)
 
+messages: $(READY) ## write chapters/messages.md: what each mistake in a cell is told by
+	@$(BIN)/python tools/messages.py
+
 ulp: $(READY) ## which printed numbers change when the first weights move by one ulp
 	@$(BIN)/python tools/notebooks.py ulp $(NAMES)
 
@@ -85,9 +89,9 @@ results-check: $(READY) ## train one row of the ledger again and compare (about 
 
 test-backends: .venv-backends/.ready ## the cells' tests on JAX and on PyTorch
 	$(call stage,JAX)
-	@KERAS_BACKEND=jax .venv-backends/bin/python -m pytest tests/test_cells.py
+	@KERAS_BACKEND=jax .venv-backends/bin/python -m pytest $(BACKEND_TESTS)
 	$(call stage,PyTorch)
-	@KERAS_BACKEND=torch .venv-backends/bin/python -m pytest tests/test_cells.py
+	@KERAS_BACKEND=torch .venv-backends/bin/python -m pytest $(BACKEND_TESTS)
 
 .venv-backends/.ready: $(READY)
 	$(call stage,setting up .venv-backends (some minutes; once))

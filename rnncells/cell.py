@@ -147,6 +147,7 @@ class RNNCell(keras.layers.Layer, abc.ABC):
             )
         if type(self).build is RNNCell.build and self.compute_dtype == self.variable_dtype:
             self._try_one_step(batch)
+            self._check_first_states()
 
     def initial_bias(self, shape, dtype=None):
         """The bias at the start; a cell whose gates start differently overrides it."""
@@ -231,6 +232,7 @@ class RNNCell(keras.layers.Layer, abc.ABC):
             cause = ": ".join([type(error).__name__, *str(error).splitlines()[-1:]]).rstrip(" .:")
             raise self._error("call", f"{expected} to pass through it", cause) from error
         self._check_result(result)
+        self._check_dtypes("call's new states", result[1])
 
     def _check_inputs(self, inputs):
         shape = self._step_shape(getattr(inputs, "shape", ()))
@@ -258,6 +260,28 @@ class RNNCell(keras.layers.Layer, abc.ABC):
         for i, (state, size) in enumerate(zip(states, sizes, strict=True)):
             if not _is_batch_of(state, size):
                 raise self._error(f"{what}[{i}]", f"shape (batch, {size})", _kind(state))
+
+    def _check_dtypes(self, what, states):
+        """A loop cannot change the type of its states."""
+        expected = _dtype(
+            ops.zeros((), dtype=self.compute_dtype)
+        )  # JAX may make float32 of float64
+        for i, state in enumerate(states):
+            if _dtype(state) != expected:
+                raise self._error(f"{what}[{i}]", f"dtype {expected}, as before", _dtype(state))
+
+    def _check_first_states(self):
+        """Two rows show a state that is left to broadcast."""
+        try:
+            states = self.get_initial_state(batch_size=2)
+        except TypeError as error:
+            raise self._error("get_initial_state", "batch_size=None as argument", error) from error
+        self._check_states("get_initial_state", states, (list, tuple))
+        for i, (state, size) in enumerate(zip(states, self._state_sizes, strict=True)):
+            if state.shape[0] != 2:
+                what = f"get_initial_state(batch_size=2)[{i}]"
+                raise self._error(what, f"shape (2, {size})", _kind(state))
+        self._check_dtypes("get_initial_state", states)
 
     def _positive_int(self, what, value):
         try:
@@ -288,6 +312,10 @@ def _bound_arguments(cls, args, kwargs):
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             arguments |= arguments.pop(name)
     return arguments
+
+
+def _dtype(tensor):
+    return keras.backend.standardize_dtype(tensor.dtype)
 
 
 def _is_batch_of(tensor, size):

@@ -599,6 +599,40 @@ def test_the_forget_bias_is_one_block_whatever_the_number_of_gates():
     assert ops.convert_to_numpy(coupled.initial_bias((6,))).tolist() == [0, 0, 1, 1, 0, 0]
 
 
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        (lambda self, inputs, batch_size, dtype: None, "expected batch_size=None as argument; got"),
+        (lambda self, batch_size=None: ops.zeros((batch_size, 5)), "expected a list of 1 (h); got"),
+        (lambda self, batch_size=None: [ops.zeros((1, 5))], "expected shape (2, 5); got a tensor"),
+        (
+            lambda self, batch_size=None: [ops.zeros((batch_size, 5), dtype="int32")],
+            "get_initial_state[0]: expected dtype float32, as before; got int32",
+        ),
+    ],
+)
+def test_first_states_of_ones_own_are_tried_at_build(method, message):
+    cls = type("Own", (Minimal,), {"get_initial_state": method})
+    with pytest.raises(ValueError) as error:
+        cls(UNITS).build((None, FEATURES))
+    assert one_sentence(error).startswith("Own: get_initial_state")
+    assert message in str(error.value)
+
+
+def test_a_state_keeps_its_dtype():
+    class Counting(RNNCell):
+        state_names = ("h", "count")
+
+        def call(self, inputs, states):
+            h, count = states
+            return self.affine(inputs, h), [h, ops.cast(count, "int32") + 1]
+
+    with pytest.raises(ValueError) as error:
+        Counting(UNITS).build((None, FEATURES))
+    expected = "Counting: call's new states[1]: expected dtype float32, as before; got int32."
+    assert one_sentence(error) == expected
+
+
 def test_what_call_returns_is_checked_even_where_build_comes_first():
     class Late(Leaky):
         def call(self, inputs, states):

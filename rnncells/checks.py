@@ -1,0 +1,779 @@
+"""The checks of ``check_cell``: what RNN, a training and a saved file ask of a cell.
+
+Each check is a function of a Subject. It returns where the cell does what is expected, and
+raises Found with what came where it does not; ``Check`` makes the sentence. A check that cannot
+be run here raises SkipTest with the reason. Only public Keras, so it runs on every back end.
+"""
+
+import contextlib
+import copy
+import dataclasses
+import json
+import logging
+import random
+import re
+import tempfile
+import textwrap
+import warnings
+from pathlib import Path
+from unittest import SkipTest
+
+import keras
+import numpy as np
+
+from rnncells.subject import (
+    BATCH,
+    Found,
+    compare,
+    dtype_of,
+    float_weights,
+    gradients,
+    loop,
+    normal,
+    numpy,
+    rnn,
+    step,
+)
+
+BACKEND = keras.backend.backend()
+CHECKS = []  # in the order in which they run
+
+
+class CheckFailed(AssertionError):
+    """A cell does not do what a check expects; the message is one sentence."""
+
+    def __init__(self, check_name, sentence):
+        super().__init__(sentence)
+        self.check_name = check_name
+        self.add_note(f"This is the check {check_name}.")
+
+
+class NotReached(SkipTest):
+    """A check that another one needs has failed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """A named check. ``needed``: where it fails, those after it cannot be judged."""
+
+    name: str
+    group: str
+    expected: str
+    repair: str
+    function: object
+    needed: bool
+
+    def __call__(self, subject):
+        for earlier in CHECKS[: CHECKS.index(self)]:
+            if earlier.needed and not subject.passes(earlier):
+                raise NotReached(f"{earlier.name} failed first")
+        self.run(subject)
+
+    def run(self, subject):
+        try:
+            with undisturbed():
+                self.function(subject)
+        except SkipTest:
+            raise
+        except Found as found:
+            raise self._failure(subject, found.got, found.repair or self.repair) from None
+        except Exception as error:
+            if str(error).startswith(f"{subject.name}: "):  # RNNCell's own sentence says it best
+                raise CheckFailed(self.name, str(error)) from error
+            raise self._failure(subject, gist(error), self.repair) from error
+
+    def _failure(self, subject, got, repair):
+        sentence = f"{subject.name}: expected {self.expected}; got {got}; {repair}."
+        return CheckFailed(self.name, sentence)
+
+
+def check(group, expected, repair, needed=False):
+    def register(function):
+        CHECKS.append(Check(function.__name__, group, expected, repair, function, needed))
+        return function
+
+    return register
+
+
+@contextlib.contextmanager
+def undisturbed():
+    """The same random numbers each time, the caller's left alone; no warnings of what we do."""
+    logger = logging.getLogger("tensorflow")
+    before = logger.level, random.getstate(), np.random.get_state()
+    logger.setLevel(logging.CRITICAL)
+    random.seed(0)
+    np.random.seed(0)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before[0])
+        random.setstate(before[1])
+        np.random.set_state(before[2])
+
+
+def gist(error):
+    """An exception in one line, without the lines that Keras puts around it."""
+    text = re.sub(r"\x1b\[\d+m|\{\{.*?\}\} | \[Op:.*", "", str(error))
+    text = re.split(r"(?:Exception|Error) encountered: ?", text)[-1]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("Exception encountered when calling")]
+    said = textwrap.shorten(lines[0].rstrip("."), 200, placeholder=" …") if lines else ""
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+# The contract: what the cell declares, and what call returns
+
+
+@check(
+    "contract",
+    "state_size to be a positive int, or a list of them, one for each state",
+    "set it in __init__, as in self.state_size = units",
+    needed=True,
+)
+def state_size_is_declared(subject):
+    size = getattr(subject.new(), "state_size", None)
+    sizes = list(size) if isinstance(size, (list, tuple)) else [size]
+    if size is None:
+        raise Found("no state_size")
+    if not sizes or not all(type(n) is int and n > 0 for n in sizes):
+        raise Found(f"{size!r} of type {type(size).__name__}", "write int(...) around each size")
+
+
+@check(
+    "contract",
+    "build to take the shape of one step, (batch, features)",
+    "build sees no axis of steps: the number of features is input_shape[-1]",
+    needed=True,
+)
+def build_takes_one_step(subject):
+    subject.new().build((None, subject.features))
+
+
+@check(
+    "contract",
+    "call(inputs, states) to take inputs (batch, features) and a list of states",
+    "inputs have no axis of steps, states are a list also where there is one, and weights are made "
+    "in build",
+    needed=True,
+)
+def call_takes_one_step(subject):
+    subject.one_step()
+
+
+@check(
+    "contract",
+    "call to return a pair, (output, [new states])",
+    "end call with return output, [h]",
+    needed=True,
+)
+def call_returns_a_pair(subject):
+    result = subject.one_step()
+    if not (isinstance(result, tuple) and len(result) == 2):
+        raise Found(_kind(result))
+
+
+@check(
+    "contract",
+    "call to return the new states in a list",
+    "write return output, [h]: a tuple stops JAX's loop, and a bare tensor whoever counts states",
+)
+def states_come_in_a_list(subject):
+    _, states = subject.one_step()
+    if not isinstance(states, list):
+        raise Found(_kind(states))
+
+
+@check(
+    "contract",
+    "call to return as many states as state_size declares, each (batch, size)",
+    "return one tensor for each entry of state_size, in the same order",
+    needed=True,
+)
+def states_are_as_declared(subject):
+    _, states = subject.one_step()
+    sizes = subject.state_sizes
+    shapes = [tuple(s.shape) for s in keras.tree.flatten(states)]
+    if shapes != [(BATCH, n) for n in sizes]:
+        raise Found(f"states of shapes {shapes} for a batch of {BATCH} and state_size {sizes}")
+
+
+@check(
+    "contract",
+    "the output to be (batch, output_size), or (batch, first state's size) without output_size",
+    "set self.output_size in __init__ to the width of what call returns first",
+)
+def output_size_is_true(subject):
+    output, _ = subject.one_step()
+    declared = getattr(subject.new(), "output_size", None)
+    size = subject.state_sizes[0] if declared is None else declared
+    if type(size) is not int or tuple(output.shape) != (BATCH, size):
+        shape = tuple(output.shape)
+        raise Found(f"an output of shape {shape} for a batch of {BATCH}, output_size {declared!r}")
+
+
+@check(
+    "contract",
+    "the output and the new states to have the dtype of the old states",
+    "cast what call makes to self.compute_dtype; a loop cannot change the type of its states",
+    needed=True,
+)
+def dtypes_are_kept(subject):
+    cell = subject.built()
+    result = step(cell, subject.x()[:, 0], subject.states(cell))
+    for what, tensor in _named(result):
+        if dtype_of(tensor) != cell.compute_dtype:
+            raise Found(f"{dtype_of(tensor)} for {what} and {cell.compute_dtype} before")
+
+
+@check(
+    "contract",
+    "get_initial_state(batch_size=...) to work, or not to be there",
+    "write def get_initial_state(self, batch_size=None); Keras 2's (inputs, batch_size, dtype) "
+    "is gone",
+    needed=True,
+)
+def first_states_are_asked_for_by_batch_size(subject):
+    subject.first_states(BATCH)
+
+
+@check(
+    "contract",
+    "the first states to be as many and as large as declared, for any batch",
+    "make each (batch_size, size) in self.compute_dtype, or leave get_initial_state out for zeros",
+)
+def first_states_are_as_declared(subject):
+    for batch in (BATCH, 1):
+        states = subject.first_states(batch)
+        shapes = [tuple(s.shape) for s in states]
+        if shapes != [(batch, n) for n in subject.state_sizes]:
+            raise Found(f"{shapes} for a batch of {batch} and state_size {subject.state_sizes}")
+        dtypes = {dtype_of(s) for s in states}
+        if dtypes != {subject.new().compute_dtype}:
+            raise Found(f"dtype {' and '.join(sorted(dtypes))}")
+
+
+@check(
+    "contract",
+    "build to make every weight, and call none",
+    "make weights in build, and there also build the layers that the cell holds: weights made "
+    "later are not loaded from a file",
+)
+def weights_are_made_in_build(subject):
+    cell = subject.built()
+    before = len(cell.weights)
+    step(cell, subject.x()[:, 0], subject.states(cell))
+    late = [re.sub(r"_\d+(?=/)", "", w.path) for w in cell.weights[before:]]
+    if late:
+        raise Found(f"{len(late)} made by the first call: {', '.join(late)}")
+
+
+@check(
+    "contract",
+    "the same output twice at inference",
+    "what differs between two equal calls is noise, which call(inputs, states, training=False) "
+    "makes only in training, or memory outside the states, which belongs into a state",
+)
+def inference_repeats_itself(subject):
+    cell = subject.built()
+    x, states = subject.x()[:, 0], subject.states(cell)
+    compare(_arrays(step(cell, x, states)), _arrays(step(cell, x, states)), tolerance=0)
+
+
+@check(
+    "contract",
+    "two copies with the same weights to compute the same",
+    "make what is random with self.add_weight in build, so that Keras finds it; return every "
+    "argument of __init__ from get_config",
+)
+def weights_say_all(subject):
+    cell, twin = subject.built(), subject.built()
+    compare(loop(twin, subject.x(), flat=True), loop(cell, subject.x(), flat=True))
+
+
+@check(
+    "contract",
+    "a second cell to have weights of its own",
+    "make layers and weights in __init__ and build of each cell, never as a default argument or "
+    "an attribute of the class",
+)
+def cells_share_no_weights(subject):
+    _demand_own_weights(subject.built(), subject.built())
+
+
+def _demand_own_weights(cell, other):
+    before = [numpy(w) for w in float_weights(cell)]
+    for weight in float_weights(other):
+        weight.assign(numpy(weight) + 1)
+    for weight, value in zip(float_weights(cell), before, strict=True):
+        if not np.array_equal(numpy(weight), value):
+            raise Found(f"one {weight.name} for both")
+
+
+@check(
+    "contract",
+    "every feature of the inputs to change the output",
+    "use inputs whole: (batch, features) times a kernel of (features, units)",
+)
+def every_feature_matters(subject):
+    cell, x = subject.built(), subject.x()
+    before = loop(cell, x)[0]
+    for i in range(subject.features):
+        other = x.copy()
+        other[..., i] += normal(*x.shape[:2], seed=9)
+        if np.array_equal(loop(cell, other)[0], before):
+            raise Found(f"the same outputs with other numbers in feature {i}")
+
+
+@check(
+    "contract",
+    "every state to change a later output",
+    "read it in call: a state that nothing reads is memory for nothing, or a forgotten name",
+)
+def every_state_matters(subject):
+    cell, states = subject.built(), subject.states()
+    before = loop(cell, subject.x(), states)[0]
+    for i, state in enumerate(states):
+        others = [*states[:i], state + normal(*state.shape, seed=8), *states[i + 1 :]]
+        if np.array_equal(loop(cell, subject.x(), others)[0], before):
+            raise Found(f"the same outputs with other numbers in {_state(i, states)}")
+
+
+@check(
+    "contract",
+    "every state to change from step to step",
+    "give new and old state one name, h, c = states to return h, [h, c], and no old one is left",
+)
+def every_state_moves(subject):
+    cell, states = subject.built(), subject.states()
+    _, after = loop(cell, subject.x(), states)
+    for i, (old, new) in enumerate(zip(states, after, strict=True)):
+        if np.array_equal(old.astype(new.dtype), new):
+            raise Found(f"{_state(i, states)} as it was, after {subject.steps} steps")
+
+
+@check(
+    "contract",
+    "every weight to change a later output",
+    "use it in call, or do not make it",
+)
+def every_weight_matters(subject):
+    cell = subject.built()
+    before = loop(cell, subject.x())[0]
+    for weight in cell.trainable_weights:
+        value = numpy(weight)
+        weight.assign(value + normal(*value.shape, seed=7))
+        if np.array_equal(loop(cell, subject.x())[0], before):
+            raise Found(f"the same outputs with other numbers in {weight.name}")
+        weight.assign(value)
+
+
+@check(
+    "contract",
+    "a step of unknown batch size to give the shapes of a real one",
+    "inputs.shape[0] is None while Keras builds a model: use ops.shape(inputs)[0], or no batch "
+    "size at all, as in ops.zeros_like(h); let compute_output_shape tell the truth",
+)
+def symbolic_shapes_are_real(subject):
+    cell = subject.built()
+    symbols = [keras.KerasTensor((None, n), cell.compute_dtype) for n in subject.state_sizes]
+    inputs = keras.KerasTensor((None, subject.features), cell.compute_dtype)
+    symbolic = [tuple(t.shape) for t in keras.tree.flatten(cell(inputs, symbols))]
+    real = [tuple(t.shape) for t in keras.tree.flatten(subject.one_step())]
+    if [s[1:] for s in symbolic] != [s[1:] for s in real]:
+        raise Found(f"{symbolic} for symbols and {real} for numbers")
+
+
+# Keeping: from a configuration, from a file, by copying
+
+CONFIG = (
+    "keep each argument of __init__ as an attribute, return it from get_config, and take **kwargs "
+    "for name, dtype and trainable"
+)
+
+
+@check("keeping", "from_config(get_config()) to make the same cell, through JSON", CONFIG)
+def config_makes_the_same_cell(subject):
+    cell = subject.built()
+    config = json.loads(json.dumps(cell.get_config()))
+    twin = type(cell).from_config(config)
+    for name, value in subject.attributes.items():
+        if getattr(twin, name, None) != value:
+            raise Found(f"{name} = {getattr(twin, name, None)!r} where it was {value!r}")
+    subject.set_weights(twin)
+    compare(loop(twin, subject.x(), flat=True), loop(cell, subject.x(), flat=True))
+
+
+FILE = (
+    "register the class with @keras.saving.register_keras_serializable(), keep what __init__ took "
+    "in get_config, make every weight in build and hold it as an attribute"
+)
+
+
+@check("keeping", "a model that was not trained to come back from a .keras file", FILE)
+def untrained_model_reloads(subject):
+    _compare_after_saving(subject, subject.classifier())
+
+
+@check("keeping", "a trained model to come back from a .keras file", FILE)
+def trained_model_reloads(subject):
+    _compare_after_saving(subject, subject.trained())
+
+
+def _compare_after_saving(subject, model):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        again = keras.models.load_model(path)
+    compare([numpy(again(subject.x()))], [numpy(model(subject.x()))])
+
+
+@check("keeping", "save_weights and load_weights to carry every weight to a new model", FILE)
+def weights_reload(subject):
+    model, other = subject.trained(), subject.classifier()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.weights.h5"
+        model.save_weights(path)
+        other.load_weights(path)
+    compare([numpy(other(subject.x()))], [numpy(model(subject.x()))])
+
+
+@check(
+    "keeping",
+    "copy.deepcopy to make the same cell with weights of its own",
+    "a copy goes through the configuration: what repairs config_makes_the_same_cell and a "
+    "registered class repair it",
+)
+def deep_copy_is_a_second_cell(subject):
+    cell = subject.built()
+    twin = copy.deepcopy(cell)
+    compare(loop(twin, subject.x(), flat=True), loop(cell, subject.x(), flat=True))
+    _demand_own_weights(cell, twin)
+
+
+# Equivalence: one cell, many ways to run it
+
+HIDDEN = (
+    "keep in the states, and nowhere else, what one step leaves for the next: not in an attribute, "
+    "not in a variable that call assigns"
+)
+
+
+@check("equivalence", "keras.layers.RNN, compiled, to compute what a Python loop does", HIDDEN)
+def rnn_is_the_loop(subject):
+    x = subject.x()
+    compiled = subject.model(subject.built()).predict_on_batch(x)
+    compare(_arrays(compiled), loop(subject.built(), x, flat=True))
+
+
+@check("equivalence", "RNN(cell, unroll=True) to compute what RNN(cell) does", HIDDEN)
+def unrolled_is_rolled(subject):
+    x = subject.x()
+    compare(rnn(subject.built(), x, unroll=True), rnn(subject.built(), x))
+
+
+@check("equivalence", "two halves, with the states carried, to be the whole sequence", HIDDEN)
+def two_halves_are_the_whole(subject):
+    cell, x, half = subject.built(), subject.x(), subject.steps // 2
+    first, *states = rnn(cell, x[:, :half])
+    second, *states = rnn(cell, x[:, half:], initial_state=states)
+    whole = rnn(subject.built(), x)
+    compare([np.concatenate([first, second], axis=1), *states], whole)
+
+
+@check(
+    "equivalence",
+    "each row of a batch to be computed as if it were alone",
+    "no operation in call may mix axis 0: no mean, norm or softmax over the batch",
+)
+def rows_are_independent(subject):
+    cell, x = subject.built(), subject.x()
+    alone = [rnn(cell, x[i : i + 1]) for i in range(BATCH)]
+    together = [np.concatenate(parts) for parts in zip(*alone, strict=True)]
+    compare(together, rnn(subject.built(), x))
+
+
+@check("equivalence", "outputs that do not depend on later steps", HIDDEN)
+def no_step_sees_a_later_one(subject):
+    cell, x, half = subject.built(), subject.x(), subject.steps // 2
+    other = x.copy()
+    other[:, half:] = normal(*other[:, half:].shape, seed=11)
+    before, after = rnn(cell, x)[0], rnn(cell, other)[0]
+    compare([after[:, :half]], [before[:, :half]])
+
+
+@check("equivalence", "go_backwards=True to be the same as turning the inputs round", HIDDEN)
+def backwards_is_flipped(subject):
+    x = subject.x()
+    flipped = np.flip(x, axis=1).copy()
+    compare(rnn(subject.built(), x, go_backwards=True), rnn(subject.built(), flipped))
+
+
+@check(
+    "equivalence",
+    "RNN([cell, cell]) to be two RNN layers, one after the other",
+    "build the weights for input_shape[-1] features, whatever it is, and return a list of states",
+)
+def stacked_is_one_after_another(subject):
+    first, second = subject.built(), subject.new()
+    stacked = rnn(keras.layers.StackedRNNCells([first, second]), subject.x())[0]
+    compare([stacked], [rnn(second, rnn(first, subject.x())[0])[0]])
+
+
+@check(
+    "equivalence",
+    "Bidirectional(RNN(cell)) to be a forward and a backward RNN side by side",
+    "it makes two copies from get_config: register the class, take **kwargs in __init__ and "
+    "return every argument from get_config",
+)
+def bidirectional_is_both_ways(subject):
+    layer = keras.layers.Bidirectional(keras.layers.RNN(subject.new(), return_sequences=True))
+    x = subject.x()
+    layer.build(x.shape)
+    for half in (layer.forward_layer, layer.backward_layer):
+        subject.set_weights(half.cell)
+    forward = rnn(subject.built(), x)[0]
+    backward = rnn(subject.built(), np.flip(x, axis=1).copy())[0]
+    expected = np.concatenate([forward, np.flip(backward, axis=1)], axis=-1)
+    compare([numpy(layer(x, training=False))], [expected])
+
+
+# Masks: at a masked step the states stay, and so does the output
+
+
+def _check_mask(subject, mask, outputs=False, **options):
+    """RNN under a mask beside a loop that applies it by hand; the states, or the outputs."""
+    _skip_what_keras_gets_wrong(subject, outputs)
+    mask = np.array(mask, bool)
+    x = subject.x()
+    got = rnn(subject.built(), x, mask=mask, **options)
+    expected = loop(subject.built(), x, mask=mask, flat=True)
+    if "zero_output_for_mask" in options:
+        expected[0] = expected[0] * mask[..., None]
+    compare(got[:1] if outputs else got[1:], expected[:1] if outputs else expected[1:])
+
+
+def _skip_what_keras_gets_wrong(subject, outputs):
+    if BACKEND != "jax":
+        return
+    output, states = subject.one_step()
+    if output.shape != states[0].shape:
+        raise SkipTest(
+            "Keras on JAX raises under a mask where output and first state differ in width"
+        )
+    if outputs and not np.array_equal(numpy(output), numpy(states[0])):
+        raise SkipTest("Keras on JAX takes the first state for the output at masked steps")
+
+
+def _masks(subject):
+    """A mask of each kind, (batch, steps); 0 is masked. The third row is always whole."""
+    whole, steps = [1] * subject.steps, subject.steps
+    return {
+        "right": [[1] * (steps - 2) + [0] * 2, [1] + [0] * (steps - 1), whole],
+        "left": [[0] * 2 + [1] * (steps - 2), [0] * (steps - 1) + [1], whole],
+        "holes": [[1, 0] * (steps // 2) + [1] * (steps % 2), [1, 1, 0] + [1] * (steps - 3), whole],
+        "first": [[0] + [1] * (steps - 1), whole, whole],
+        "all": [[0] * steps] * 2 + [whole],
+    }
+
+
+@check("masks", "padding on the right, masked, to leave the states as they were", HIDDEN)
+def mask_on_the_right(subject):
+    _check_mask(subject, _masks(subject)["right"])
+
+
+@check("masks", "padding on the left, masked, to leave the first states as they were", HIDDEN)
+def mask_on_the_left(subject):
+    _check_mask(subject, _masks(subject)["left"])
+
+
+@check("masks", "masked steps in the middle to leave the states as they were", HIDDEN)
+def mask_with_holes(subject):
+    _check_mask(subject, _masks(subject)["holes"])
+
+
+@check("masks", "a masked first step to leave the first states as they were", HIDDEN)
+def mask_on_the_first_step(subject):
+    _check_mask(subject, _masks(subject)["first"])
+
+
+@check("masks", "a row that is masked whole to end in its first states", HIDDEN)
+def mask_everywhere(subject):
+    _check_mask(subject, _masks(subject)["all"])
+
+
+@check("masks", "the output at a masked step to be the output before it", HIDDEN)
+def masked_output_is_held(subject):
+    _check_mask(subject, _masks(subject)["holes"], outputs=True)
+
+
+@check("masks", "zeros as output at masked steps with zero_output_for_mask=True", HIDDEN)
+def masked_output_is_zero(subject):
+    _check_mask(subject, _masks(subject)["holes"], outputs=True, zero_output_for_mask=True)
+
+
+# Numbers
+
+
+DTYPE = (
+    "make constants in self.compute_dtype, or from what is there, as in ops.zeros_like(h); cast "
+    "to no fixed dtype"
+)
+
+
+@check("numbers", "the same numbers, in float64, from a cell of dtype float64", DTYPE)
+def float64_is_float64(subject):
+    if BACKEND != "tensorflow":
+        raise SkipTest("Keras computes float64 in float32 on JAX and PyTorch")
+    cell = subject.built("float64")
+    result = step(cell, subject.x()[:, 0], subject.states(cell))
+    _demand_dtype(result, "float64")
+    compare(loop(cell, subject.x(), flat=True), loop(subject.built(), subject.x(), flat=True), 1e-4)
+
+
+@check("numbers", "bfloat16 steps on float32 weights from a cell of dtype mixed_bfloat16", DTYPE)
+def mixed_precision_computes_in_half(subject):
+    cell = subject.built("mixed_bfloat16")
+    result = rnn(cell, subject.x(), convert=False)
+    _demand_dtype((result[0], result[1:]), "bfloat16")
+    wide = {w.dtype for w in float_weights(cell)} - {"float32"}
+    if wide:
+        raise Found(f"weights in {', '.join(sorted(wide))}")
+    compare(_arrays(result), rnn(subject.built(), subject.x()), 0.1)
+
+
+@check(
+    "numbers",
+    "the gradients of automatic differentiation to be those of finite differences",
+    "look for stop_gradient, rounding, a cast to int, or a hand-written derivative in call",
+)
+def gradients_are_right(subject):
+    exact = BACKEND == "tensorflow" and subject.can_be("float64")
+    # float32 needs a longer way, on which a ReLU may turn: one of three directions is enough.
+    dtype, size, tolerance, tries = (
+        ("float64", 1e-6, 1e-5, 1) if exact else ("float32", 1e-3, 2e-2, 3)
+    )
+    cell = subject.built(dtype)
+    loss, derivatives, names = gradients(cell, subject.x(), subject.states())
+    for i, (derivative, name) in enumerate(zip(derivatives, names, strict=True)):
+        slopes = []
+        for seed in range(tries):
+            direction = normal(*derivative.shape, seed=20 + 50 * seed + i)
+            slope = (loss(i, size * direction) - loss(i, -size * direction)) / (2 * size)
+            slopes.append((float(np.sum(derivative * direction)), slope))
+        if not any(abs(came - slope) <= tolerance * max(1, abs(slope)) for came, slope in slopes):
+            came, slope = slopes[0]
+            raise Found(f"a slope of {came:.2g} along {name} where differences give {slope:.2g}")
+
+
+@check(
+    "numbers",
+    "gradients that do not depend on what stands in masked steps",
+    "the step is computed there too and then thrown away, and 0 times nan is nan: keep call "
+    "finite for inputs of zero (a division, a logarithm, a root)",
+)
+def masked_steps_give_no_gradient(subject):
+    _skip_what_keras_gets_wrong(subject, outputs=True)
+    mask = np.array(_masks(subject)["right"], bool)
+    zeros, ones = (np.where(mask[..., None], subject.x(), pad) for pad in (0.0, 1.0))
+    _, got, names = gradients(subject.built(), zeros, subject.states(), mask)
+    _, expected, _ = gradients(subject.built(), ones, subject.states(), mask)
+    compare(got, expected, names=[f"the gradient for {name}" for name in names])
+
+
+@check(
+    "numbers",
+    "the same numbers from jit_compile=True",
+    "XLA needs every shape beforehand: no boolean indexing, no ops.nonzero, no NumPy, no Python "
+    "if on a tensor",
+)
+def xla_computes_the_same(subject):
+    if BACKEND == "torch":
+        raise SkipTest("jit_compile on PyTorch needs a C++ tool chain")
+    model = subject.model(subject.built())
+    model.compile(jit_compile=True)
+    compare(_arrays(model.predict_on_batch(subject.x())), rnn(subject.built(), subject.x()))
+
+
+@check(
+    "numbers",
+    "finite outputs and states over 1000 steps with the weights of the start",
+    "start the recurrent weights orthogonal, or bound the state by an activation or a gate",
+)
+def long_sequences_stay_finite(subject):
+    x = normal(1, 1000, subject.features)
+    result = subject.model(subject.new(), steps=1000).predict_on_batch(x)
+    for what, array in _named((result[0], list(result[1:]))):
+        if not np.all(np.isfinite(numpy(array))):
+            raise Found(f"an infinity or a nan in {what}")
+
+
+# State: carried, reset, given, learned
+
+
+@check("state", "stateful=True to go on where the call before ended", HIDDEN)
+def stateful_goes_on(subject):
+    x, half = subject.x(), subject.steps // 2
+    layer = subject.stateful(half)
+    parts = [numpy(layer(part)) for part in (x[:, :half], x[:, half : 2 * half])]
+    whole = rnn(subject.built(), x[:, : 2 * half])[0]
+    compare([np.concatenate(parts, axis=1)], [whole])
+
+
+@check("state", "reset_state() to make a stateful layer begin again", HIDDEN)
+def reset_begins_again(subject):
+    if any(np.any(numpy(s)) for s in subject.first_states(BATCH)):
+        raise SkipTest("Keras's reset_state goes to zeros and not to get_initial_state")
+    layer, x = subject.stateful(subject.steps), subject.x()
+    first = numpy(layer(x))
+    layer.reset_state()
+    compare([numpy(layer(x))], [first])
+
+
+@check("state", "initial_state to be where RNN begins", HIDDEN)
+def given_first_state_is_used(subject):
+    x, states = subject.x(), subject.states()
+    got = rnn(subject.built(), x, initial_state=states)
+    compare(got, loop(subject.built(), x, states, flat=True))
+
+
+@check(
+    "state",
+    "a gradient for each first state, so that it can be learned",
+    "nothing in call may cut the way back: no stop_gradient, no rounding, no cast to int",
+)
+def first_state_gets_a_gradient(subject):
+    states = subject.states()
+    _, derivatives, names = gradients(subject.built(), subject.x(), states)
+    for derivative, name in list(zip(derivatives, names, strict=True))[1 : 1 + len(states)]:
+        if not np.any(derivative):
+            raise Found(f"none for {name}")
+
+
+def _named(result):
+    """(name, tensor) for the output and each state of a step."""
+    output, states = result
+    return [("the output", output), *((_state(i, states), s) for i, s in enumerate(states))]
+
+
+def _state(i, states):
+    return f"state {i}" if len(states) > 1 else "the state"
+
+
+def _arrays(result):
+    return [numpy(tensor) for tensor in keras.tree.flatten(result)]
+
+
+def _demand_dtype(result, dtype):
+    for what, tensor in _named(result):
+        if dtype_of(tensor) != dtype:
+            raise Found(f"{dtype_of(tensor)} for {what}")
+
+
+def _kind(value):
+    shape = getattr(value, "shape", None)
+    if shape is not None:
+        return f"a tensor of shape {tuple(shape)}"
+    length = f" of {len(value)}" if isinstance(value, (list, tuple)) else ""
+    return f"a {type(value).__name__}{length}"

@@ -1,0 +1,322 @@
+"""What the checks do with a cell: make it, run it in several ways, differentiate it, compare."""
+
+import inspect
+from unittest import SkipTest
+
+import keras
+import numpy as np
+from keras import ops
+
+BATCH = 3
+TOLERANCE = 1e-5  # float32, five steps, numbers of size one
+
+
+class Found(Exception):
+    """What came instead of what a check expects."""
+
+    def __init__(self, got, repair=None):
+        super().__init__(got)
+        self.got, self.repair = got, repair
+
+
+class Subject:
+    """The cell under test: new copies of it, always with the same weights.
+
+    Args:
+        cell: A cell, which is never touched, or a function that makes one.
+        input_shape: (steps, features).
+    """
+
+    def __init__(self, cell, input_shape):
+        self.steps, self.features = _steps_and_features(input_shape)
+        self._make, self.attributes = _maker(cell)
+        self._values = None
+        self._passes = {}
+        self.name = type(self.new()).__name__
+
+    def passes(self, check):
+        """Whether a check passes; it is run once."""
+        if check.name not in self._passes:
+            try:
+                check.run(self)
+                self._passes[check.name] = True
+            except AssertionError:
+                self._passes[check.name] = False
+        return self._passes[check.name]
+
+    def new(self, dtype="float32"):
+        """A cell that is not built yet."""
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(dtype)
+        try:
+            cell = self._make(dtype)
+        finally:
+            keras.config.set_dtype_policy(before)
+        if dtype != "float32" and cell.dtype_policy.name != dtype:
+            raise SkipTest(f"the cell is made in {cell.dtype_policy.name}, whatever is asked for")
+        return cell
+
+    def can_be(self, dtype):
+        try:
+            return self.new(dtype).dtype_policy.name == dtype
+        except SkipTest:
+            return False
+
+    def built(self, dtype="float32"):
+        """A cell with weights near those of its start, none of them zero: a zero hides mistakes."""
+        cell = self.new(dtype)
+        cell.build((None, self.features))
+        cell.built = True
+        if self._values is None:
+            self._values = [
+                numpy(w) + 0.1 * normal(*w.shape, seed=100 + i)
+                for i, w in enumerate(float_weights(cell))
+            ]
+        self.set_weights(cell)
+        return cell
+
+    def set_weights(self, cell):
+        if not cell.built:
+            cell.build((None, self.features))
+            cell.built = True
+        weights = float_weights(cell)
+        if len(weights) != len(self._values):
+            raise Found(
+                f"{len(weights)} weights in one copy and {len(self._values)} in another",
+                "make every weight in build, the same whatever the dtype",
+            )
+        for weight, value in zip(weights, self._values, strict=True):
+            weight.assign(value)
+
+    @property
+    def state_sizes(self):
+        return state_sizes(self.new())
+
+    def x(self):
+        """(batch, steps, features)"""
+        return normal(BATCH, self.steps, self.features)
+
+    def states(self, cell=None):
+        """One array (batch, size) for each state; none of its numbers is zero."""
+        return [normal(BATCH, n, seed=50 + i) for i, n in enumerate(self.state_sizes)]
+
+    def one_step(self):
+        return step(self.built(), self.x()[:, 0], self.states())
+
+    def first_states(self, batch_size):
+        return first_states(self.built(), batch_size)
+
+    def model(self, cell, steps=None):
+        """(batch, steps, features) -> [outputs, *final states]"""
+        inputs = keras.Input((steps or self.steps, self.features))
+        layer = keras.layers.RNN(cell, return_sequences=True, return_state=True)
+        return keras.Model(inputs, list(layer(inputs)))
+
+    def classifier(self):
+        inputs = keras.Input((self.steps, self.features))
+        outputs = keras.layers.Dense(2)(keras.layers.RNN(self.new())(inputs))
+        return keras.Model(inputs, outputs)
+
+    def trained(self):
+        model = self.classifier()
+        model.compile("adam", "mse", run_eagerly=True)
+        model.fit(self.x(), normal(BATCH, 2), epochs=2, verbose=0)
+        return model
+
+    def stateful(self, steps):
+        layer = keras.layers.RNN(self.built(), return_sequences=True, stateful=True)
+        layer.build((BATCH, steps, self.features))
+        return layer
+
+
+def _steps_and_features(input_shape):
+    sizes = input_shape if isinstance(input_shape, (tuple, list)) else ()
+    if [type(n) for n in sizes] != [int, int] or sizes[0] < 4 or sizes[1] < 1:
+        expected = "(steps, features), at least 4 steps and 1 feature"
+        raise ValueError(f"check_cell: input_shape: expected {expected}; got {input_shape!r}.")
+    return sizes
+
+
+def _maker(cell):
+    """(a function of a dtype that makes the cell, the plain attributes that it must have)"""
+    if not isinstance(cell, keras.layers.Layer):
+        if not callable(cell):
+            kind = f"{cell!r} of type {type(cell).__name__}"
+            raise TypeError(
+                f"check_cell: expected a cell or a function that makes one; got {kind}."
+            )
+        return (lambda dtype: _made_by(cell)), {}
+    return (lambda dtype: _remade(cell, dtype)), _plain_attributes(cell)
+
+
+def _made_by(function):
+    cell = function()
+    if not isinstance(cell, keras.layers.Layer):
+        kind = type(cell).__name__
+        raise TypeError(f"check_cell: expected the function to make a cell; it made a {kind}.")
+    return cell
+
+
+def _remade(cell, dtype):
+    """A new cell from the configuration, or from as much of it as its ``__init__`` takes."""
+    try:
+        config = cell.get_config()
+        taken = inspect.signature(type(cell).__init__).parameters
+        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in taken.values()):
+            return type(cell)(**{name: config[name] for name in config if name in taken})
+        return type(cell).from_config({**config, "dtype": dtype})
+    except Exception as error:
+        name = type(cell).__name__
+        raise TypeError(
+            f"check_cell: {name} cannot be made a second time from its get_config "
+            f"({type(error).__name__}); pass a function, as in check_cell(lambda: {name}(...))."
+        ) from error
+
+
+def _plain_attributes(cell):
+    """What ``__init__`` left in public attributes, as far as it can be compared with ``==``."""
+    plain = (bool, int, float, str, type(None))
+    names = [name for name in vars(cell) if not name.startswith("_")]
+    values = {name: getattr(cell, name) for name in names}
+    return {n: v for n, v in values.items() if isinstance(v, plain) and n not in ("name", "built")}
+
+
+def state_sizes(cell):
+    size = cell.state_size
+    return [size] if isinstance(size, int) else list(size)
+
+
+def first_states(cell, batch_size):
+    if not hasattr(cell, "get_initial_state"):
+        return [ops.zeros((batch_size, n), dtype=cell.compute_dtype) for n in state_sizes(cell)]
+    states = cell.get_initial_state(batch_size=batch_size)
+    return list(states) if keras.tree.is_nested(states) else [states]
+
+
+def float_weights(cell):
+    return [w for w in cell.weights if "float" in w.dtype]
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def dtype_of(tensor):
+    return keras.backend.standardize_dtype(tensor.dtype)
+
+
+def numpy(tensor):
+    narrow = dtype_of(tensor) in ("bfloat16", "float16")
+    return np.asarray(ops.convert_to_numpy(ops.cast(tensor, "float32") if narrow else tensor))
+
+
+def step(cell, x, states):
+    """One call of the cell, as RNN makes it at inference, with a list of states."""
+    takes_training = "training" in inspect.signature(cell.call).parameters
+    return cell(
+        ops.convert_to_tensor(x, cell.compute_dtype),
+        [ops.convert_to_tensor(s, cell.compute_dtype) for s in states],
+        **({"training": False} if takes_training else {}),
+    )
+
+
+def loop(cell, x, states=None, mask=None, flat=False):
+    """The cell over (batch, steps, features), by hand: (outputs, final states) as arrays.
+
+    Where the mask is 0 the states and the output stay as they were.
+    """
+    states = first_states(cell, len(x)) if states is None else states
+    states, outputs = [numpy(s) for s in states], []
+    mask = np.ones(x.shape[:2], bool) if mask is None else mask
+    for t in range(x.shape[1]):
+        output, new_states = step(cell, x[:, t], states)
+        keep = mask[:, t, None]
+        before = outputs[-1] if outputs else np.zeros_like(numpy(output))
+        outputs.append(np.where(keep, numpy(output), before))
+        new_states = keras.tree.flatten(new_states)
+        states = [np.where(keep, numpy(n), s) for n, s in zip(new_states, states, strict=True)]
+    outputs = np.stack(outputs, axis=1)
+    return [outputs, *states] if flat else (outputs, states)
+
+
+def rnn(cell, x, mask=None, initial_state=None, convert=True, **options):
+    """[outputs, *final states] of ``keras.layers.RNN(cell)`` over (batch, steps, features)."""
+    layer = keras.layers.RNN(
+        cell, return_sequences=True, return_state=True, dtype=cell.dtype_policy, **options
+    )
+    given = {} if mask is None else {"mask": ops.convert_to_tensor(mask)}
+    if initial_state is not None:
+        given["initial_state"] = [ops.convert_to_tensor(s) for s in initial_state]
+    result = layer(ops.convert_to_tensor(x), training=False, **given)
+    return [numpy(t) for t in keras.tree.flatten(result)] if convert else list(result)
+
+
+class _Whole(keras.Model):
+    """RNN over inputs and first states that are weights: one step of SGD shows each gradient."""
+
+    def __init__(self, cell, x, states, mask):
+        super().__init__(dtype=cell.dtype_policy)
+        self.rnn = keras.layers.RNN(cell, return_sequences=True, dtype=cell.dtype_policy)
+        self.arrays = [keras.Variable(a, dtype=cell.variable_dtype) for a in (x, *states)]
+        self.mask = mask
+
+    def total(self):
+        """The sum of all outputs, each times a fixed random number."""
+        x, *states = [a.value for a in self.arrays]
+        given = {} if self.mask is None else {"mask": ops.convert_to_tensor(self.mask)}
+        outputs = self.rnn(x, initial_state=states, training=False, **given)
+        factors = ops.convert_to_tensor(normal(*outputs.shape, seed=90), outputs.dtype)
+        return ops.sum(outputs * factors)
+
+    def call(self, dummy):
+        self.add_loss(self.total())
+        return dummy
+
+
+def gradients(cell, x, states, mask=None):
+    """The gradients of a weighted sum of all outputs, as a step of SGD with rate 1 applies them.
+
+    Returns:
+        (a function of (i, change) that is the sum with the i-th array changed, the gradients for
+        the inputs, each first state and each weight, and a name for each).
+    """
+    for weight in cell.weights:
+        weight.regularizer = weight.constraint = None
+    model = _Whole(cell, x, states, mask)
+    model.compile(keras.optimizers.SGD(1.0), run_eagerly=True)
+    dummy = np.zeros((1, 1), "float32")
+    model(dummy)
+    variables = [*model.arrays, *cell.trainable_weights]
+    before = [numpy(v) for v in variables]
+    model.train_on_batch(dummy)
+    found = [b - numpy(v) for b, v in zip(before, variables, strict=True)]
+    for variable, value in zip(variables, before, strict=True):
+        variable.assign(value)
+
+    def loss(i, change):
+        variables[i].assign(before[i] + change)
+        total = float(numpy(model.total()))
+        variables[i].assign(before[i])
+        return total
+
+    names = ["the inputs"]
+    names += [
+        f"first state {i}" if len(states) > 1 else "the first state" for i in range(len(states))
+    ]
+    return loss, found, [*names, *(w.name for w in cell.trainable_weights)]
+
+
+def compare(got, expected, tolerance=TOLERANCE, names=None):
+    """Raises Found where arrays differ, with how much and where; a nan is a difference."""
+    names = names or ["the outputs", *(f"final state {i}" for i in range(len(got) - 1))]
+    for name, a, b in zip(names, got, expected, strict=True):
+        if a.shape != b.shape:
+            raise Found(f"{name} of shape {a.shape} and not {b.shape}")
+        difference = np.abs(a.astype("float64") - b)
+        scale = max(1, np.max(np.abs(b), initial=0))
+        wrong = ~(difference <= tolerance * scale)
+        if np.any(wrong):
+            row, step, *_ = np.argwhere(wrong)[0]
+            where = f" (first in row {row} at step {step})" if a.ndim == 3 else ""
+            worst = float(f"{np.max(difference[wrong]):.1g}")
+            raise Found(f"a difference of {worst:g} in {name}{where}")

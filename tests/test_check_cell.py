@@ -1,0 +1,258 @@
+"""check_cell: sound cells pass, and each check is seen to name what is broken.
+
+Runs on every back end: KERAS_BACKEND=jax pytest tests/test_check_cell.py
+"""
+
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+from unittest import SkipTest
+
+import keras
+import numpy as np
+import pytest
+import zoo
+from keras import ops
+
+from rnncells import GRUCell, LinearRNNCell, LSTMCell, RNNCell, SimpleRNNCell
+from rnncells.checks import CHECKS
+from rnncells.subject import Subject
+from rnncells.testing import check_cell, parametrize_with_checks
+
+BACKEND = keras.backend.backend()
+BY_NAME = {check.name: check for check in CHECKS}
+
+
+class Peephole(RNNCell):
+    """Two states, an output of a third width, arguments and a first state of its own."""
+
+    state_names = ("h", "c")
+
+    def __init__(self, units, start=0.0, **kwargs):
+        super().__init__(units, **kwargs)
+        self.start = start
+        self.state_size = [self.units, 2 * self.units]
+        self.output_size = 3
+
+    def get_initial_state(self, batch_size=None):
+        h, c = super().get_initial_state(batch_size)
+        return [h + self.start, c]
+
+    def call(self, inputs, states):
+        h, c = states
+        h = ops.tanh(self.affine(inputs, h) + c[:, : self.units])
+        return h[:, :3] * c[:, -3:], [h, 0.5 * c + ops.concatenate([h, -h], axis=-1)]
+
+
+SOUND = [
+    LinearRNNCell(4),
+    SimpleRNNCell(4),
+    SimpleRNNCell(4, "relu", use_bias=False),
+    LSTMCell(4),
+    GRUCell(4),
+    GRUCell(4, reset_after=False),
+    keras.layers.SimpleRNNCell(4),
+    keras.layers.LSTMCell(4),
+    keras.layers.GRUCell(4),
+    zoo.Layered,
+    zoo.Based,
+    lambda: Peephole(4, start=0.5),
+]
+
+
+@parametrize_with_checks(SOUND)
+def test_sound_cells_pass(cell, check):
+    check(cell)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="Keras's faults elsewhere are skipped by name")
+@pytest.mark.parametrize("cell", [keras.layers.LSTMCell(4), LSTMCell(4)])
+def test_nothing_is_skipped_on_tensorflow(cell):
+    assert {result["status"] for result in check_cell(cell)} == {"passed"}
+
+
+def test_what_is_skipped_says_why():
+    results = check_cell(Peephole(4, start=0.5), on_fail=None)
+    skipped = [result for result in results if result["status"] == "skipped"]
+    assert "reset_begins_again" in [result["check_name"] for result in skipped]
+    assert all(str(result["exception"]).startswith(("Keras", "jit")) for result in skipped)
+
+
+# The zoo
+
+
+@pytest.mark.parametrize("make", [zoo.on_layer, zoo.on_rnncell])
+@pytest.mark.parametrize("mistake", zoo.MISTAKES, ids=lambda mistake: mistake.__name__)
+def test_a_mistake_is_named_by_its_checks(mistake, make):
+    cell = make(mistake)
+    if cell is None:
+        pytest.skip("RNNCell's base makes it impossible")
+    if BACKEND != "tensorflow" and mistake.on_tensorflow_only:
+        pytest.skip("the other back ends do it otherwise, or forgive it")
+    on_rnncell = make is zoo.on_rnncell
+    names = on_rnncell and mistake.caught_on_rnncell or mistake.caught_by
+    subject = Subject(cell, (5, 3))
+    for name in names if BACKEND == "tensorflow" else names[:1]:
+        try:
+            with pytest.raises(AssertionError) as failure:
+                BY_NAME[name](subject)
+        except SkipTest as reason:  # RNNCell itself said it, when it was built
+            assert on_rnncell and str(reason) == "build_takes_one_step failed first"
+            with pytest.raises(AssertionError) as failure:
+                BY_NAME["build_takes_one_step"](subject)
+        assert_one_sentence(str(failure.value), mistake.__name__)
+
+
+def assert_one_sentence(message, name):
+    assert message.startswith(f"{name}: ") and message.endswith(".")
+    assert "\n" not in message and len(message) < 500
+    assert "expected" in message and "; got " in message
+
+
+def test_every_check_is_seen_to_fail():
+    assert {name for mistake in zoo.MISTAKES for name in mistake.caught_by} == set(BY_NAME)
+
+
+# The answers of check_cell
+
+
+def test_results_are_those_of_check_estimator():
+    results = check_cell(zoo.on_layer(zoo.UnusedWeight), on_fail=None)
+    assert [result["check_name"] for result in results] == list(BY_NAME)
+    keys = {"check_name", "group", "status", "exception", "expected_to_fail"}
+    assert set(results[0]) == keys | {"expected_to_fail_reason"}
+    failed = [result for result in results if result["status"] == "failed"]
+    assert [result["check_name"] for result in failed] == ["every_weight_matters"]
+    assert isinstance(failed[0]["exception"], AssertionError)
+
+
+def test_an_expected_failure_is_an_xfail():
+    results = check_cell(
+        zoo.on_layer(zoo.UnusedWeight),
+        expected_failed_checks={"every_weight_matters": "the bias comes next week"},
+    )
+    (result,) = [result for result in results if result["expected_to_fail"]]
+    assert result["status"] == "xfail"
+    assert result["expected_to_fail_reason"] == "the bias comes next week"
+    assert "as expected: the bias comes next week" in str(results)
+
+
+def test_on_fail_warn():
+    with pytest.warns(UserWarning, match="every_weight_matters: UnusedWeight: expected every"):
+        check_cell(zoo.on_layer(zoo.UnusedWeight), on_fail="warn")
+
+
+def test_the_report_counts_and_names():
+    report = str(check_cell(zoo.on_layer(zoo.OutputOnly), on_fail=None))
+    lines = report.splitlines()
+    assert lines[0].startswith("OutputOnly, sequences of 5 steps x 3: 3 passed, 1 failed, ")
+    assert "failed: call_returns_a_pair: OutputOnly: expected call to return a pair" in report
+    assert report.count("skipped") == 1 + 6  # counted, and not one line for each
+
+
+def test_other_shapes_of_input():
+    check_cell(SimpleRNNCell(2), input_shape=(4, 1))
+    check_cell(SimpleRNNCell(3), input_shape=(7, 2))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"cell": 3}, TypeError, "expected a cell or a function that makes one; got 3"),
+        ({"cell": lambda: 3}, TypeError, "expected the function to make a cell; it made a int"),
+        ({"on_fail": "stop"}, ValueError, "on_fail: expected 'raise', 'warn' or None; got 'stop'"),
+        ({"input_shape": (3, 3)}, ValueError, r"input_shape: expected \(steps, features\)"),
+        ({"input_shape": 5}, ValueError, r"input_shape: expected \(steps, features\)"),
+        ({"expected_failed_checks": {"nothing": ""}}, ValueError, "got nothing"),
+    ],
+)
+def test_wrong_arguments_get_one_sentence(arguments, error, message):
+    with pytest.raises(error, match=message):
+        check_cell(**{"cell": SimpleRNNCell(4), **arguments})
+
+
+def test_a_cell_that_cannot_be_made_again_is_said_to_need_a_function():
+    class Fixed(keras.layers.Layer):
+        def __init__(self, function, **kwargs):
+            super().__init__(**kwargs)
+
+    with pytest.raises(TypeError, match=r"pass a function, as in check_cell\(lambda: Fixed"):
+        check_cell(Fixed(object()))
+
+
+def test_the_cell_and_the_process_are_left_as_they_were(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    built = LSTMCell(4)
+    built.build((None, 3))
+    before = built.get_weights()
+    fresh = LSTMCell(4)
+    keras.utils.set_random_seed(0)
+    expected = LSTMCell(4), np.random.rand(), random.random()
+    expected[0].build((None, 3))
+    keras.utils.set_random_seed(0)
+    check_cell(built)
+    check_cell(fresh)
+    assert all(np.array_equal(a, b) for a, b in zip(before, built.get_weights(), strict=True))
+    assert not fresh.built
+    assert keras.config.dtype_policy().name == "float32"
+    after = LSTMCell(4), np.random.rand(), random.random()
+    after[0].build((None, 3))
+    assert after[1:] == expected[1:]
+    assert np.array_equal(after[0].get_weights()[0], expected[0].get_weights()[0])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_check_cell_needs_no_pytest():
+    program = (
+        "import sys; sys.modules['pytest'] = None;"
+        "import rnncells, rnncells.testing as t; print(t.check_cell(rnncells.SimpleRNNCell(2)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.startswith("SimpleRNNCell, sequences of 5 steps x 3: "), done.stderr
+
+
+# A cell written from memory, as the tutorials print it
+
+
+def test_the_tutorials_cell_gets_a_useful_first_sentence():
+    class MinimalRNNCell(keras.layers.Layer):
+        def __init__(self, units):
+            super().__init__()
+            self.units = units
+
+        def build(self, input_shape):
+            self.kernel = self.add_weight(
+                shape=(input_shape[-1], self.units), initializer="uniform", name="kernel"
+            )
+            self.recurrent_kernel = self.add_weight(
+                shape=(self.units, self.units), initializer="uniform", name="recurrent_kernel"
+            )
+
+        def call(self, inputs, states):
+            output = ops.matmul(inputs, self.kernel)
+            output = output + ops.matmul(states[0], self.recurrent_kernel)
+            return output, [output]
+
+    with pytest.raises(AssertionError, match=r"no state_size; set it in __init__, as in self.st"):
+        check_cell(MinimalRNNCell(4))
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="run once")
+def test_the_example_of_the_reference_finds_what_it_says(capsys):
+    page = (Path(__file__).parent.parent / "chapters" / "api.md").read_text()
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    exec(program, {"__name__": "api_page"})
+    printed = capsys.readouterr().out
+    assert "48 passed, 1 failed" in printed
+    assert "failed: config_makes_the_same_cell: LeakyCell: " in printed
+    assert "got a = 0.9 where it was 0.5" in printed
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="run once")
+def test_the_example_of_the_readme_passes(capsys):
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    (program,) = re.findall(r"```python\n([^`]*check_cell[^`]*)```", readme)
+    exec(program, {"__name__": "readme"})
+    assert f"GRUCell, sequences of 5 steps x 3: {len(CHECKS)} passed" in capsys.readouterr().out

@@ -1,0 +1,44 @@
+"""chapters/messages.md is what tools/messages.py writes: made again, mistake by mistake."""
+
+import keras
+import pytest
+import zoo
+
+from tools import messages
+
+TEXT = messages.PAGE.read_text()
+
+pytestmark = pytest.mark.skipif(
+    f"by Keras {keras.__version__} on" not in TEXT or keras.backend.backend() != "tensorflow",
+    reason="the page quotes another Keras",
+)
+
+
+@pytest.mark.parametrize("mistake", zoo.MISTAKES, ids=lambda mistake: mistake.__name__)
+def test_the_page_says_what_is_said(mistake):
+    record = messages.record(mistake)
+    assert messages.section(record) in TEXT, "run `make messages`"
+    # Where check_cell stops, a reader is sent to the mistake and not to one of its effects.
+    assert record["check"][0] == mistake.caught_by[0]
+
+
+def test_the_page_has_nothing_else():
+    """The counts and headings, from the page's own sections."""
+    records = []
+    for mistake in zoo.MISTAKES:
+        title = f"### {messages.title(mistake)}\n"
+        assert TEXT.count(title) == 1
+        section = TEXT.split(title)[1].split("\n##")[0]
+        keras_says, own = section.split("\nKeras\n: ")[1].split("\n\n`RNNCell`\n: ")
+        stages = [stage(text.splitlines()[0]) for text in (keras_says, own)]
+        records.append({"keras": (stages[0], ""), "rnncell": stages[1] and (stages[1], "")})
+    assert messages.counts(records) in TEXT
+    groups = [messages.checks_of(*group) for group in messages.GROUPS.items()]
+    assert TEXT.endswith("\n".join(groups))
+    assert TEXT.count("\n### ") == len(zoo.MISTAKES) + len(groups)
+
+
+def stage(text):
+    if text.startswith("The base does it"):
+        return None
+    return next((s for s in messages.STAGES if text.startswith(f"When {s}:")), messages.STAGES[-1])

@@ -1,0 +1,211 @@
+"""Writes chapters/messages.md: every broken cell of tests/zoo.py, and who says what about it.
+
+    python tools/messages.py
+
+Each mistake is made as a user makes it, on Keras's Layer and on RNNCell: a model is built, trained
+and loaded from its file. What the first error says is written down, and what check_cell says.
+"""
+
+import ast
+import inspect
+import os
+import re
+import sys
+import tempfile
+import textwrap
+import warnings
+from pathlib import Path
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+import zoo  # noqa: E402
+
+from rnncells.checks import CHECKS, CheckFailed, gist  # noqa: E402
+from rnncells.testing import check_cell  # noqa: E402
+
+PAGE = ROOT / "chapters" / "messages.md"
+STAGES = ("making the model", "training", "loading", "never")
+GROUPS = {
+    "contract": "What the cell declares, and what it does",
+    "keeping": "From a configuration, from a file, by copying",
+    "equivalence": "One cell, many ways to run it",
+    "masks": "Under a mask",
+    "numbers": "Numbers",
+    "state": "The first state and the last",
+}
+OPENING = """\
+# Messages
+
+Every way to go wrong that we know, made on purpose, and what is said about it: by Keras {keras} on
+TensorFlow, by [`RNNCell`](api.md), and by [`check_cell`](api.md). A program makes each mistake
+twice, in a cell derived from `keras.layers.Layer` and in one derived from `RNNCell`. It builds a
+model around the cell, trains it, saves it and loads it, and writes this page; a test does it again
+and compares.
+
+Have you come with a message? Search this page for a few of its words.
+
+## How loud is a mistake?
+
+When is the first error raised?
+
+| first error | a cell on Keras's `Layer` | a cell on `RNNCell` |
+|---|---|---|
+{counts}
+
+"Never" means that the model is built, trains, and comes back from its file, with nothing said or at
+most a warning. It does not mean that it does what its author meant. `check_cell` catches every one
+of them.
+
+What no check can see is wrong mathematics: two gates swapped, a sign turned round. Such a cell
+keeps the contract, trains, and may even train well. Compare it with something that you trust more
+than yourself: the equations in NumPy, or another library, as [](09_your_own_cell.ipynb) does.
+"""
+CHECKS_OPENING = """\
+## All checks
+
+In the order in which `check_cell` runs them. Those marked * are needed by what follows: where one
+fails, the rest is skipped.
+"""
+
+
+def main():
+    keras.utils.disable_interactive_logging()
+    records = []
+    for number, mistake in enumerate(zoo.MISTAKES, start=1):
+        print(f"{number}/{len(zoo.MISTAKES)} {mistake.__name__}", flush=True)
+        records.append(record(mistake))
+    PAGE.write_text(page(records))
+    print(f"written: {PAGE.relative_to(ROOT)}")
+
+
+def record(mistake):
+    """What happens to the mistake on either base, and what check_cell says."""
+    on_rnncell = zoo.on_rnncell(mistake)
+    return {
+        "title": title(mistake),
+        "code": code(mistake),
+        "keras": life(zoo.on_layer(mistake)),
+        "rnncell": life(on_rnncell) if on_rnncell else None,
+        "check": first_failure(zoo.on_layer(mistake)),
+        "repair": mistake.repair,
+        "group": next(c.group for c in CHECKS if c.name == mistake.caught_by[0]),
+    }
+
+
+def title(mistake):
+    return inspect.cleandoc(mistake.__doc__).rstrip(".")
+
+
+def life(make):
+    """(the stage of the first error, the error in one line) of a model with this cell."""
+    x = np.random.default_rng(0).normal(size=(12, 5, 3)).astype("float32")
+    stage = STAGES[0]
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+        warnings.simplefilter("ignore")
+        fresh_start()
+        path = os.path.join(folder, "model.keras")
+        try:
+            layers = [keras.Input((5, 3)), keras.layers.RNN(make()), keras.layers.Dense(2)]
+            model = keras.Sequential(layers)
+            stage = STAGES[1]
+            model.compile("adam", "mse")
+            model.fit(x, np.zeros((12, 2)), batch_size=6, verbose=0)
+            stage = STAGES[2]
+            model.save(path)
+            again = keras.models.load_model(path)
+            if not np.allclose(again(x), model(x), atol=1e-5):
+                return STAGES[3], "the loaded model computes other numbers"
+        except Exception as error:
+            return stage, gist(error)
+    return STAGES[3], ""
+
+
+def first_failure(make):
+    """(the name of the check, its sentence)"""
+    fresh_start()
+    try:
+        check_cell(make)
+    except CheckFailed as failure:
+        return failure.check_name, str(failure)
+    raise AssertionError("check_cell passes it")
+
+
+def fresh_start():
+    """The same numbers, and layers that are counted from one again."""
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(0)
+
+
+def code(mistake):
+    """The methods that hold the mistake."""
+    source = textwrap.dedent(inspect.getsource(mistake))
+    (definition,) = ast.parse(source).body
+    methods = [node for node in definition.body if isinstance(node, ast.FunctionDef)]
+    lines = source.splitlines()
+    parts = ["\n".join(lines[node.lineno - 1 : node.end_lineno]) for node in methods]
+    return re.sub(r"\s+# noqa.*", "", textwrap.dedent("\n\n\n".join(parts)))
+
+
+def page(records):
+    parts = [OPENING.format(keras=keras.__version__, counts=counts(records))]
+    for group, heading in GROUPS.items():
+        chosen = [section(r) for r in records if r["group"] == group]
+        if chosen:
+            parts += [f"## {heading}\n", *chosen]
+    parts.append(CHECKS_OPENING)
+    parts += [checks_of(group, heading) for group, heading in GROUPS.items()]
+    return "\n".join(parts)
+
+
+def counts(records):
+    rows = []
+    for stage in STAGES:
+        layer = sum(r["keras"][0] == stage for r in records)
+        own = sum(r["rnncell"] is not None and r["rnncell"][0] == stage for r in records)
+        rows.append(f"| {stage} | {layer} | {own} |")
+    impossible = sum(r["rnncell"] is None for r in records)
+    rows.append(f"| cannot happen | 0 | {impossible} |")
+    rows.append(f"| | {len(records)} | {len(records)} |")
+    return "\n".join(rows)
+
+
+def section(r):
+    fence = f"```python\n{r['code']}\n```\n" if r["code"] else ""
+    own = "The base does it; this cannot happen." if r["rnncell"] is None else said(r["rnncell"])
+    name, sentence = r["check"]
+    return (
+        f"### {r['title']}\n\n{fence}\n"
+        f"Keras\n: {said(r['keras'])}\n\n"
+        f"`RNNCell`\n: {own}\n\n"
+        f"`check_cell`, `{name}`\n: {quoted(sentence)}\n\n"
+        f"Repair\n: {r['repair']}\n"
+    )
+
+
+def said(stage_and_error):
+    stage, error = stage_and_error
+    if stage == STAGES[3] and error:
+        return f"Says nothing: it trains, it loads, and then {error}."
+    return f"When {stage}: {quoted(error)}" if error else "Says nothing: it trains, and loads."
+
+
+def quoted(text):
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
+
+
+def checks_of(group, heading):
+    rows = [
+        f"| `{check.name}`{' *' if check.needed else ''} | {check.expected} |"
+        for check in CHECKS
+        if check.group == group
+    ]
+    return f"### {heading}: {group}\n\n| check | expects |\n|---|---|\n" + "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    main()
