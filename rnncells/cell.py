@@ -272,16 +272,19 @@ class RNNCell(keras.layers.Layer, abc.ABC):
 
     def _check_first_states(self):
         """Two rows show a state that is left to broadcast."""
+        method = "get_initial_state"
         try:
-            states = self.get_initial_state(batch_size=2)
-        except TypeError as error:
-            raise self._error("get_initial_state", "batch_size=None as argument", error) from error
-        self._check_states("get_initial_state", states, (list, tuple))
+            inspect.signature(self.get_initial_state).bind(batch_size=2)
+        except TypeError:
+            came = inspect.signature(self.get_initial_state)
+            raise self._error(method, "(batch_size=None) as arguments", came) from None
+        states = self.get_initial_state(batch_size=2)
+        self._check_states(method, states, (list, tuple))
         for i, (state, size) in enumerate(zip(states, self._state_sizes, strict=True)):
             if state.shape[0] != 2:
-                what = f"get_initial_state(batch_size=2)[{i}]"
+                what = f"{method}(batch_size=2)[{i}]"
                 raise self._error(what, f"shape (2, {size})", _kind(state))
-        self._check_dtypes("get_initial_state", states)
+        self._check_dtypes(method, states)
 
     def _positive_int(self, what, value):
         try:

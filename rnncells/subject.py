@@ -1,6 +1,8 @@
 """What the checks do with a cell: make it, run it in several ways, differentiate it, compare."""
 
+import contextlib
 import inspect
+import operator
 from unittest import SkipTest
 
 import keras
@@ -29,7 +31,8 @@ class Subject:
 
     def __init__(self, cell, input_shape):
         self.steps, self.features = _steps_and_features(input_shape)
-        self._make, self.attributes = _maker(cell)
+        self._make = _maker(cell)
+        self._given = cell if isinstance(cell, keras.layers.Layer) else None
         self._values = None
         self._passes = {}
         self.name = type(self.new()).__name__
@@ -46,13 +49,8 @@ class Subject:
 
     def new(self, dtype="float32"):
         """A cell that is not built yet."""
-        before = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(dtype)
-        try:
-            cell = self._make(dtype)
-        finally:
-            keras.config.set_dtype_policy(before)
-        if dtype != "float32" and cell.dtype_policy.name != dtype:
+        cell = self._make(dtype)
+        if cell.dtype_policy.name != dtype:
             raise SkipTest(f"the cell is made in {cell.dtype_policy.name}, whatever is asked for")
         return cell
 
@@ -65,21 +63,20 @@ class Subject:
     def built(self, dtype="float32"):
         """A cell with weights near those of its start, none of them zero: a zero hides mistakes."""
         cell = self.new(dtype)
-        cell.build((None, self.features))
-        cell.built = True
+        self._build(cell)
         if self._values is None:
-            self._values = [
-                numpy(w) + 0.1 * normal(*w.shape, seed=100 + i)
-                for i, w in enumerate(float_weights(cell))
-            ]
+            self._values = [_moved(w, seed=100 + i) for i, w in enumerate(own_weights(cell))]
         self.set_weights(cell)
         return cell
 
-    def set_weights(self, cell):
+    def _build(self, cell):
         if not cell.built:
             cell.build((None, self.features))
             cell.built = True
-        weights = float_weights(cell)
+
+    def set_weights(self, cell):
+        self._build(cell)
+        weights = own_weights(cell)
         if len(weights) != len(self._values):
             raise Found(
                 f"{len(weights)} weights in one copy and {len(self._values)} in another",
@@ -88,20 +85,39 @@ class Subject:
         for weight, value in zip(weights, self._values, strict=True):
             weight.assign(value)
 
+    def compare_attributes(self, twin):
+        """What ``__init__`` left in the given cell, beside what it left in one from its config."""
+        if self._given is None:
+            return
+        if self._given.built:
+            self._build(twin)
+        expected, got = _sayable_attributes(self._given), _sayable_attributes(twin)
+        for name, value in expected.items():
+            if got.get(name) != value:
+                raise Found(f"{name} = {got.get(name)!r} where it was {value!r}")
+
     @property
     def state_sizes(self):
         return state_sizes(self.new())
 
-    def x(self):
+    def x(self, steps=None):
         """(batch, steps, features)"""
-        return normal(BATCH, self.steps, self.features)
+        return normal(BATCH, steps or self.steps, self.features)
 
-    def states(self, cell=None):
-        """One array (batch, size) for each state; none of its numbers is zero."""
-        return [normal(BATCH, n, seed=50 + i) for i, n in enumerate(self.state_sizes)]
+    @property
+    def patience(self):
+        """Steps in which whatever is kept has to show: more for more states (a line of delays)."""
+        return max(self.steps, 4 * len(self.state_sizes))
+
+    def states(self):
+        """One array (batch, size) for each state, as some steps leave them."""
+        x = normal(BATCH, self.steps, self.features, seed=50)
+        return loop(self.built(), x, flat=True)[1:]
 
     def one_step(self):
-        return step(self.built(), self.x()[:, 0], self.states())
+        """From states that ask nothing of get_initial_state."""
+        states = [np.full((BATCH, n), 0.1, "float32") for n in self.state_sizes]
+        return step(self.built(), self.x()[:, 0], states)
 
     def first_states(self, batch_size):
         return first_states(self.built(), batch_size)
@@ -130,31 +146,54 @@ class Subject:
 
 
 def _steps_and_features(input_shape):
-    sizes = input_shape if isinstance(input_shape, (tuple, list)) else ()
-    if [type(n) for n in sizes] != [int, int] or sizes[0] < 4 or sizes[1] < 1:
+    try:
+        steps, features = map(operator.index, input_shape)
+    except (TypeError, ValueError):
+        steps = features = 0
+    if steps < 4 or features < 1:
         expected = "(steps, features), at least 4 steps and 1 feature"
         raise ValueError(f"check_cell: input_shape: expected {expected}; got {input_shape!r}.")
-    return sizes
+    return steps, features
 
 
 def _maker(cell):
-    """(a function of a dtype that makes the cell, the plain attributes that it must have)"""
-    if not isinstance(cell, keras.layers.Layer):
-        if not callable(cell):
-            kind = f"{cell!r} of type {type(cell).__name__}"
-            raise TypeError(
-                f"check_cell: expected a cell or a function that makes one; got {kind}."
-            )
-        return (lambda dtype: _made_by(cell)), {}
-    return (lambda dtype: _remade(cell, dtype)), _plain_attributes(cell)
+    """A function of a dtype that makes the cell."""
+    if isinstance(cell, keras.layers.Layer):
+        _demand_cell(cell)
+        return lambda dtype: _remade(cell, dtype)
+    if not callable(cell):
+        raise _no_cell(f"{cell!r} of type {type(cell).__name__}")
+    made = [_made_by(cell, "float32"), _made_by(cell, "float32")]
+    if made[0] is made[1]:
+        raise _no_cell("a function that returns the same cell twice")
+    return lambda dtype: _made_by(cell, dtype)
 
 
-def _made_by(function):
-    cell = function()
+def _made_by(function, dtype):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(dtype)
+    try:
+        cell = function()
+    except TypeError as error:
+        raise _no_cell(f"one that raises TypeError: {error}") from error
+    finally:
+        keras.config.set_dtype_policy(before)
     if not isinstance(cell, keras.layers.Layer):
-        kind = type(cell).__name__
-        raise TypeError(f"check_cell: expected the function to make a cell; it made a {kind}.")
+        raise _no_cell(f"a function that makes a {type(cell).__name__}")
+    _demand_cell(cell)
     return cell
+
+
+def _demand_cell(cell):
+    if isinstance(cell, keras.layers.RNN):
+        raise _no_cell("a layer that runs over a sequence: pass its cell")
+    if isinstance(cell, keras.layers.StackedRNNCells):
+        raise _no_cell("StackedRNNCells: check its cells one by one")
+
+
+def _no_cell(got):
+    expected = "a cell or a function without arguments that makes one"
+    return TypeError(f"check_cell: expected {expected}; got {got}.")
 
 
 def _remade(cell, dtype):
@@ -163,7 +202,8 @@ def _remade(cell, dtype):
         config = cell.get_config()
         taken = inspect.signature(type(cell).__init__).parameters
         if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in taken.values()):
-            return type(cell)(**{name: config[name] for name in config if name in taken})
+            known = {name: config[name] for name in config if name in taken}
+            return _made_by(lambda: type(cell)(**known), dtype)
         return type(cell).from_config({**config, "dtype": dtype})
     except Exception as error:
         name = type(cell).__name__
@@ -173,12 +213,34 @@ def _remade(cell, dtype):
         ) from error
 
 
-def _plain_attributes(cell):
-    """What ``__init__`` left in public attributes, as far as it can be compared with ``==``."""
-    plain = (bool, int, float, str, type(None))
-    names = [name for name in vars(cell) if not name.startswith("_")]
-    values = {name: getattr(cell, name) for name in names}
-    return {n: v for n, v in values.items() if isinstance(v, plain) and n not in ("name", "built")}
+# Keras's own attributes, and RNNCell's record of the call that made it
+_NOT_THE_AUTHORS = {*vars(keras.layers.Layer()), "_arguments", "name", "built"}
+
+
+def _sayable_attributes(cell):
+    """The attributes that can be compared: numbers, strings, collections, what Keras can save."""
+    attributes = {}
+    for name, value in vars(cell).items():
+        if name not in _NOT_THE_AUTHORS:
+            with contextlib.suppress(Exception):
+                attributes[name] = _sayable(value)
+    return attributes
+
+
+def _sayable(value):
+    if isinstance(value, (bool, int, float, str, type(None))):
+        return value
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, (tuple, list)):
+        return [_sayable(v) for v in value]
+    if isinstance(value, dict):
+        # The names of inner layers are counted, their dtype and shapes come with the cell's.
+        hidden = ("name", "dtype", "build_config")
+        return {k: _sayable(v) for k, v in value.items() if k not in hidden}
+    if isinstance(value, (keras.Variable, keras.random.SeedGenerator)):
+        raise TypeError("no argument")
+    return _sayable(keras.saving.serialize_keras_object(value))
 
 
 def state_sizes(cell):
@@ -193,8 +255,23 @@ def first_states(cell, batch_size):
     return list(states) if keras.tree.is_nested(states) else [states]
 
 
+def own_weights(cell):
+    """All but the states of random generators."""
+    return [w for w in cell.weights if w.dtype != "uint32"]
+
+
 def float_weights(cell):
     return [w for w in cell.weights if "float" in w.dtype]
+
+
+def _moved(weight, seed):
+    """A tenth of itself away; where it is zero, a tenth. What is not trained stays as it is."""
+    value = numpy(weight)
+    if "float" not in weight.dtype or not weight.trainable:
+        return value
+    value = np.where(value == 0, 0.1, value * (1 + 0.1 * normal(*value.shape, seed=seed)))
+    value = value.astype("float32")
+    return value if weight.constraint is None else numpy(weight.constraint(value))
 
 
 def normal(*shape, seed=0):
@@ -316,7 +393,7 @@ def compare(got, expected, tolerance=TOLERANCE, names=None):
         scale = max(1, np.max(np.abs(b), initial=0))
         wrong = ~(difference <= tolerance * scale)
         if np.any(wrong):
-            row, step, *_ = np.argwhere(wrong)[0]
-            where = f" (first in row {row} at step {step})" if a.ndim == 3 else ""
             worst = float(f"{np.max(difference[wrong]):.1g}")
+            row, step = np.argwhere(wrong)[0][:2] if a.ndim == 3 else (0, 0)
+            where = f" (first in row {row} at step {step})" if a.ndim == 3 else ""
             raise Found(f"a difference of {worst:g} in {name}{where}")

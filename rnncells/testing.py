@@ -63,7 +63,7 @@ def check_cell(cell, *, input_shape=(5, 3), expected_failed_checks=None, on_fail
     Args:
         cell: A Keras cell, a layer with ``call(inputs, states)`` and ``state_size``; it is copied
             through its ``get_config`` and not touched. Or a function without arguments that makes
-            one.
+            one, which is the stronger test: it does not rest on the configuration.
         input_shape: (steps, features) of the sequences to try; at least 4 steps.
         expected_failed_checks: A dict from the name of a check to the reason why it fails.
         on_fail: "raise" stops at the first failure that was not expected; "warn" warns of each;
@@ -107,7 +107,7 @@ def check_cell(cell, *, input_shape=(5, 3), expected_failed_checks=None, on_fail
     return report
 
 
-def parametrize_with_checks(cells, expected_failed_checks=None):
+def parametrize_with_checks(cells, expected_failed_checks=None, *, input_shape=(5, 3)):
     """A pytest decorator: one test for each cell and each check.
 
     Example:
@@ -120,6 +120,7 @@ def parametrize_with_checks(cells, expected_failed_checks=None):
         cells: Cells, or functions that make one, as for ``check_cell``.
         expected_failed_checks: A function of a cell that returns a dict from the name of a check
             to the reason why it fails on that cell; or None.
+        input_shape: (steps, features), as for ``check_cell``.
 
     Returns:
         The decorator, ``pytest.mark.parametrize`` over ``cell`` and ``check``.
@@ -130,7 +131,7 @@ def parametrize_with_checks(cells, expected_failed_checks=None):
     for number, cell in enumerate(cells):
         reasons = _reasons(expected_failed_checks(cell) if expected_failed_checks else None)
         with undisturbed():
-            subject = Subject(cell, (5, 3))
+            subject = Subject(cell, input_shape)
         for check in CHECKS:
             marks = (
                 pytest.mark.xfail(reason=reasons.get(check.name)) if check.name in reasons else ()
@@ -159,6 +160,8 @@ class Report(list):
         for result in self:
             if result["status"] != "passed" and not isinstance(result["exception"], NotReached):
                 lines.append(f"{result['status']}: {result['check_name']}: {result['exception']}")
+            if result["status"] == "passed" and result["expected_to_fail"]:
+                lines.append(f"passed, though expected to fail: {result['check_name']}")
             if result["status"] == "xfail":
                 lines.append(f"  as expected: {result['expected_to_fail_reason']}")
         return "\n".join(lines)

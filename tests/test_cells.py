@@ -602,7 +602,10 @@ def test_the_forget_bias_is_one_block_whatever_the_number_of_gates():
 @pytest.mark.parametrize(
     ("method", "message"),
     [
-        (lambda self, inputs, batch_size, dtype: None, "expected batch_size=None as argument; got"),
+        (
+            lambda self, inputs, batch_size, dtype: None,
+            "expected (batch_size=None) as arguments; got (inputs",
+        ),
         (lambda self, batch_size=None: ops.zeros((batch_size, 5)), "expected a list of 1 (h); got"),
         (lambda self, batch_size=None: [ops.zeros((1, 5))], "expected shape (2, 5); got a tensor"),
         (

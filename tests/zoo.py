@@ -249,7 +249,7 @@ class LayerNotBuilt(Mistake):
     """A layer inside the cell is not built in `build`."""
 
     caught_by = ("weights_are_made_in_build", "trained_model_reloads")
-    repair = "`self.dense.build((None, self.units))` in `build`. `RNNCell` builds it by itself."
+    repair = "`self.dense.build((None, self.units))` in `build`. `RNNCell` (float32) does it."
     possible_on_rnncell = False
 
     def __init__(self, units=UNITS, **kwargs):
@@ -310,6 +310,40 @@ class FirstFeatureOnly(Mistake):
     def call(self, inputs, states):
         x, h = inputs[:, :1], states[0]
         h = ops.tanh(x * self.kernel[0] + ops.matmul(h, self.recurrent_kernel) + self.bias)
+        return h, [h]
+
+
+class LogarithmOfAnything(Mistake):
+    """A logarithm is taken of what may be negative."""
+
+    caught_by = ("numbers_stay_finite",)
+    repair = "`ops.log(ops.maximum(a, 1e-6))`, or another function."
+
+    def call(self, inputs, states):
+        h = ops.tanh(ops.log(self.affine(inputs, states[0])))
+        return h, [h]
+
+
+class MaskKept(Mistake):
+    """A dropout mask is made once and kept in an attribute."""
+
+    caught_by = ("fit_trains_it",)
+    repair = (
+        "Make it in every call, or keep it in a state: in an attribute it belongs to one graph."
+    )
+    on_tensorflow_only = True
+
+    def __init__(self, units=UNITS, **kwargs):
+        super().__init__(units, **kwargs)
+        self.seed = keras.random.SeedGenerator(0)
+        self.mask = None
+
+    def call(self, inputs, states, training=False):
+        h = ops.tanh(self.affine(inputs, states[0]))
+        if training and self.mask is None:
+            self.mask = keras.random.dropout(ops.ones_like(h), 0.5, seed=self.seed)
+        if training:
+            h = h * self.mask
         return h, [h]
 
 
