@@ -35,7 +35,7 @@ class Subject:
         self._given = cell if isinstance(cell, keras.layers.Layer) else None
         self._values = None
         self._passes = {}
-        self.name = type(self.new()).__name__
+        self.name = type(self._make("float32")).__name__
 
     def passes(self, check):
         """Whether a check passes; it is run once."""
@@ -163,9 +163,11 @@ def _maker(cell):
         return lambda dtype: _remade(cell, dtype)
     if not callable(cell):
         raise _no_cell(f"{cell!r} of type {type(cell).__name__}")
-    made = [_made_by(cell, "float32"), _made_by(cell, "float32")]
-    if made[0] is made[1]:
+    first, second = _made_by(cell, "float32"), _made_by(cell, "float32")
+    if first is second:
         raise _no_cell("a function that returns the same cell twice")
+    if first.dtype_policy.name != "float32":
+        raise _no_cell(f"one whose cell is of dtype {first.dtype_policy.name}: leave the dtype out")
     return lambda dtype: _made_by(cell, dtype)
 
 

@@ -234,6 +234,7 @@ def test_other_shapes_of_input():
         ({"cell": 3}, TypeError, "expected a cell or a function .* got 3 of type int"),
         ({"cell": lambda: 3}, TypeError, "got a function that makes a int"),
         ({"cell": LSTMCell}, TypeError, "got one that raises TypeError: .*units"),
+        ({"cell": lambda: LSTMCell(4, dtype="float64")}, TypeError, "leave the dtype out"),
         ({"cell": keras.layers.LSTM(4)}, TypeError, "pass its cell"),
         ({"cell": (lambda cell: lambda: cell)(LSTMCell(4))}, TypeError, "the same cell twice"),
         ({"on_fail": "stop"}, ValueError, "on_fail: expected 'raise', 'warn' or None; got 'stop'"),
