@@ -83,7 +83,7 @@ class SparseDecay(zoo.Layered):
 
     def call(self, inputs, states):
         h = ops.tanh(self.affine(inputs, states[0])) * ops.exp(-ops.sqrt(self.tau))
-        h = ops.where(self.kept, h, 0.5 * h)
+        h = ops.where(ops.convert_to_tensor(self.kept), h, 0.5 * h)
         return ops.concatenate([h, inputs], axis=-1), [h]
 
 
