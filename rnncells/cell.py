@@ -241,12 +241,12 @@ class RNNCell(keras.layers.Layer, abc.ABC):
 
     def _check_result(self, result):
         if not (isinstance(result, tuple) and len(result) == 2):
-            raise self._error("call", "a pair (output, [new states])", _kind(result))
+            raise self._error("call", "a pair (output, [new states])", kind_of(result))
         output, new_states = result
         self._check_states("call's new states", new_states, list)
         if not _is_batch_of(output, self.output_size):
             expected = f"an output of shape (batch, {self.output_size}), its output_size"
-            raise self._error("call", expected, _kind(output))
+            raise self._error("call", expected, kind_of(output))
 
     def _check_states(self, what, states, kinds):
         sizes = self._state_sizes
@@ -254,21 +254,20 @@ class RNNCell(keras.layers.Layer, abc.ABC):
         if len(sizes) == len(self.state_names):
             expected += f" ({', '.join(self.state_names)})"
         if not isinstance(states, kinds):
-            raise self._error(what, expected, _kind(states))
+            raise self._error(what, expected, kind_of(states))
         if len(states) != len(sizes):
             raise self._error(what, expected, f"{len(states)}")
         for i, (state, size) in enumerate(zip(states, sizes, strict=True)):
             if not _is_batch_of(state, size):
-                raise self._error(f"{what}[{i}]", f"shape (batch, {size})", _kind(state))
+                raise self._error(f"{what}[{i}]", f"shape (batch, {size})", kind_of(state))
 
     def _check_dtypes(self, what, states):
         """A loop cannot change the type of its states."""
-        expected = _dtype(
-            ops.zeros((), dtype=self.compute_dtype)
-        )  # JAX may make float32 of float64
+        # What the back end makes of the dtype: float64 may be float32 on JAX.
+        expected = dtype_of(ops.zeros((), dtype=self.compute_dtype))
         for i, state in enumerate(states):
-            if _dtype(state) != expected:
-                raise self._error(f"{what}[{i}]", f"dtype {expected}, as before", _dtype(state))
+            if dtype_of(state) != expected:
+                raise self._error(f"{what}[{i}]", f"dtype {expected}, as before", dtype_of(state))
 
     def _check_first_states(self):
         """Two rows show a state that is left to broadcast."""
@@ -283,7 +282,7 @@ class RNNCell(keras.layers.Layer, abc.ABC):
         for i, (state, size) in enumerate(zip(states, self._state_sizes, strict=True)):
             if state.shape[0] != 2:
                 what = f"{method}(batch_size=2)[{i}]"
-                raise self._error(what, f"shape (2, {size})", _kind(state))
+                raise self._error(what, f"shape (2, {size})", kind_of(state))
         self._check_dtypes(method, states)
 
     def _positive_int(self, what, value):
@@ -317,7 +316,7 @@ def _bound_arguments(cls, args, kwargs):
     return arguments
 
 
-def _dtype(tensor):
+def dtype_of(tensor):
     return keras.backend.standardize_dtype(tensor.dtype)
 
 
@@ -326,7 +325,7 @@ def _is_batch_of(tensor, size):
     return shape is not None and len(shape) == 2 and shape[-1] == size
 
 
-def _kind(value):
+def kind_of(value):
     """A short name for what came: its shape if it has one, else its type."""
     shape = getattr(value, "shape", None)
     if shape is not None:

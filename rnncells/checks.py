@@ -21,11 +21,11 @@ from unittest import SkipTest
 import keras
 import numpy as np
 
+from rnncells.cell import dtype_of, kind_of
 from rnncells.subject import (
     BATCH,
     Found,
     compare,
-    dtype_of,
     float_weights,
     gradients,
     loop,
@@ -174,9 +174,9 @@ def call_takes_one_step(subject):
 def call_returns_a_pair(subject):
     result = subject.one_step()
     if not (isinstance(result, tuple) and len(result) == 2):
-        raise Found(_kind(result))
+        raise Found(kind_of(result))
     if not hasattr(result[0], "shape"):
-        raise Found(f"{_kind(result[0])} as output", "make the output one tensor, (batch, units)")
+        raise Found(f"{kind_of(result[0])} as output", "make the output one tensor, (batch, units)")
 
 
 @check(
@@ -187,7 +187,7 @@ def call_returns_a_pair(subject):
 def states_come_in_a_list(subject):
     _, states = subject.one_step()
     if not isinstance(states, list):
-        raise Found(_kind(states))
+        raise Found(kind_of(states))
 
 
 @check(
@@ -794,11 +794,3 @@ def _demand_dtype(result, dtype):
     for what, tensor in _named(result):
         if dtype_of(tensor) != dtype:
             raise Found(f"{dtype_of(tensor)} for {what}")
-
-
-def _kind(value):
-    shape = getattr(value, "shape", None)
-    if shape is not None:
-        return f"a tensor of shape {tuple(shape)}"
-    length = f" of {len(value)}" if isinstance(value, (list, tuple)) else ""
-    return f"a {type(value).__name__}{length}"

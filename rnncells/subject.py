@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from rnncells.cell import dtype_of
+
 BATCH = 3
 TOLERANCE = 1e-5  # float32, five steps, numbers of size one
 
@@ -56,9 +58,10 @@ class Subject:
 
     def can_be(self, dtype):
         try:
-            return self.new(dtype).dtype_policy.name == dtype
+            self.new(dtype)
         except SkipTest:
             return False
+        return True
 
     def built(self, dtype="float32"):
         """A cell with weights near those of its start, none of them zero: a zero hides mistakes."""
@@ -278,10 +281,6 @@ def _moved(weight, seed):
 
 def normal(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
-
-
-def dtype_of(tensor):
-    return keras.backend.standardize_dtype(tensor.dtype)
 
 
 def numpy(tensor):
