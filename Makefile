@@ -9,7 +9,8 @@ SHELL := /bin/bash
 RUNS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	"$$p" -c '$(RUNS)' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
-BIN := .venv/bin
+SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
+BIN := .venv/$(SCRIPTS)
 READY := .venv/.ready
 BOOK := _build/.book
 NAMES ?=
@@ -19,10 +20,10 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 
 stage = @echo "== $(1)"
 # Quiet: pip says something where it fails.
-fetch = $(1)/bin/python -m pip install -qq --disable-pip-version-check
+fetch = $(1)/$(SCRIPTS)/python -m pip install -qq --disable-pip-version-check
 
-.PHONY: help book test check-code check-units check-notebooks check-pages notebooks messages ulp results \
-	results-table results-check test-backends lock clean
+.PHONY: help book test check-code check-units check-notebooks check-pages notebooks set-address messages ulp results \
+	results-table results-check test-backends test-colab test-oldest test-newest test-here lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
@@ -72,6 +73,11 @@ check-pages: $(BOOK)
 notebooks: $(READY) ## execute the notebooks and store their outputs (NAMES="01 03" for some)
 	@$(BIN)/python tools/notebooks.py store $(NAMES)
 
+# Taken from the command line alone; the shell reads it from the environment, unquoted by make.
+set-address: $(READY) ## write the repository's address everywhere (URL=https://github.com/OWNER/NAME), or take it out (URL=)
+	@$(if $(findstring command,$(origin URL)),$(BIN)/python tools/address.py "$$URL",\
+		echo "set-address needs URL=https://github.com/OWNER/NAME, or URL= to take the address out." >&2; exit 1)
+
 messages: $(READY) ## write chapters/messages.md: what each mistake in a cell is told by
 	@$(BIN)/python tools/messages.py
 
@@ -89,9 +95,9 @@ results-check: $(READY) ## train one row of the ledger again and compare (about 
 
 test-backends: .venv-backends/.ready ## the cells' tests on JAX and on PyTorch
 	$(call stage,JAX)
-	@KERAS_BACKEND=jax .venv-backends/bin/python -m pytest $(BACKEND_TESTS)
+	@KERAS_BACKEND=jax .venv-backends/$(SCRIPTS)/python -m pytest $(BACKEND_TESTS)
 	$(call stage,PyTorch)
-	@KERAS_BACKEND=torch .venv-backends/bin/python -m pytest $(BACKEND_TESTS)
+	@KERAS_BACKEND=torch .venv-backends/$(SCRIPTS)/python -m pytest $(BACKEND_TESTS)
 
 .venv-backends/.ready: $(READY)
 	$(call stage,setting up .venv-backends (some minutes; once))
@@ -100,10 +106,32 @@ test-backends: .venv-backends/.ready ## the cells' tests on JAX and on PyTorch
 	@$(call fetch,.venv-backends) --no-deps -e .
 	@touch $@
 
+# Elsewhere: the notebooks, copied, with only the wheel, on other versions than the lock file's.
+test-colab: WANTED := 3.13
+test-oldest: WANTED := 3.11
+test-newest: WANTED := 3.13
+test-colab: ## the notebooks, copied, on the versions that Colab publishes (NAMES="01" for some)
+test-oldest: ## the same on the oldest Keras and TensorFlow
+test-newest: ## the same on the newest
+test-colab test-oldest test-newest: test-%: $(READY)
+	$(call stage,$@: the notebooks on tools/versions/$*.txt)
+	@python="$$(command -v python$(WANTED) || true)"; \
+	"$$python" -c '$(RUNS)' 2>/dev/null || { \
+		python="$(PYTHON)"; echo "Python $(WANTED) is not here: $$("$(PYTHON)" --version) instead."; }; \
+	rm -rf .venv-$*; "$$python" -m venv .venv-$*
+	@$(call fetch,.venv-$*) -r tools/versions/$*.txt
+	@$(BIN)/python -m tools.elsewhere .venv-$*/$(SCRIPTS)/python $(NAMES)
+
+test-here: $(READY) ## the same with what a Python has already (PYTHON=...)
+	$(call stage,$@: the notebooks on what $(PYTHON) has)
+	@rm -rf .venv-here; "$(PYTHON)" -m venv --system-site-packages .venv-here
+	@$(call fetch,.venv-here) nbval pytest-xdist
+	@$(BIN)/python -m tools.elsewhere .venv-here/$(SCRIPTS)/python $(NAMES)
+
 lock: ## resolve requirements.lock again
 	@command -v uv >/dev/null || { echo "make lock needs uv (pip install uv)." >&2; exit 1; }
 	@uv pip compile --quiet --universal --python-version 3.11 --group dev --no-emit-index-url \
 		--custom-compile-command "make lock" pyproject.toml -o requirements.lock
 
 clean: ## remove the environments and everything built
-	@rm -rf .venv .venv-backends _build .pytest_cache .ruff_cache .coverage* rnncells.egg-info
+	@rm -rf .venv .venv-* _build .pytest_cache .ruff_cache .coverage* rnncells.egg-info
