@@ -17,10 +17,12 @@ import yaml
 from bs4 import BeautifulSoup
 
 import rnncells
+from tools import address as tool
 
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build" / "html"
-OUR_ADDRESSES = ()  # the project's own repository, once it has an address
+ADDRESS = tool.values(tool.current())  # empty strings, until the book has one
+OUR_ADDRESSES = tuple(filter(None, (ADDRESS.get(key) for key in ("address", "pages", "colab"))))
 
 pytestmark = pytest.mark.skipif(not HTML.is_dir(), reason="the book is not built: run make book")
 
@@ -93,6 +95,18 @@ def links_lead_to_nobody_else(pages):
                 yield f"{name}: {address}"
 
 
+def colab_opens_each_notebook(pages):
+    """Once the book has an address; until then there is no such button at all."""
+    for file in files_of_the_book():
+        wanted = set()
+        if ADDRESS["colab"] and (ROOT / f"{file}.ipynb").exists():
+            wanted = {f"{ADDRESS['colab']}/{Path(file).name}.ipynb"}
+        buttons = pages[f"{file}.html"].select(".article-header-buttons a[href*='colab.']")
+        found = {button["href"] for button in buttons}
+        if found != wanted:
+            yield f"{file}: Colab opens {found}, not {wanted}"
+
+
 def addresses(page):
     for attribute in ("href", "src", "action"):
         for tag in page.select(f"[{attribute}]"):
@@ -144,6 +158,7 @@ RULES = [
     headings_are_in_order,
     links_lead_somewhere,
     links_lead_to_nobody_else,
+    colab_opens_each_notebook,
     outputs_are_shown,
     nothing_went_wrong,
     nothing_is_raw,
@@ -174,6 +189,11 @@ def add(html):
     return lambda page: article(page).append(BeautifulSoup(html, "html.parser"))
 
 
+def add_button(address):
+    button = f'<div class="article-header-buttons"><a href="{address}">Colab</a></div>'
+    return lambda page: page.body.append(BeautifulSoup(button, "html.parser"))
+
+
 def remove(selector):
     def change(page):
         for tag in page.select(selector):
@@ -195,6 +215,7 @@ BROKEN = [
     (links_lead_somewhere, GLOSSARY, add('<img src="../_images/nothing.png">')),
     (links_lead_to_nobody_else, GLOSSARY, add('<a href="https://github.com/a/b/issues">x</a>')),
     (links_lead_to_nobody_else, GLOSSARY, add('<a href="https://colab.research.google.com">x</a>')),
+    (colab_opens_each_notebook, CHAPTER, add_button(f"{tool.COLAB}/github/a/b/x.ipynb")),
     (outputs_are_shown, CHAPTER, remove(".cell_output")),
     (nothing_went_wrong, GLOSSARY, add('<div class="system-message">x</div>')),
     (nothing_went_wrong, GLOSSARY, add("<p>WARNING: x</p>")),

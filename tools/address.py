@@ -89,7 +89,7 @@ def current():
 def values(address):
     """What the blocks may name."""
     if not address:
-        return {"address": "", "pages": "", "site": "", "buttons": "false"}
+        return {"address": "", "pages": "", "site": "", "colab": "", "buttons": "false"}
     owner, name = parse(address)
     return {
         "address": address,
