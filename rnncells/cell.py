@@ -7,6 +7,14 @@ import operator
 import keras
 from keras import ops
 
+# Colab's set-up cell installs this package and nothing else, so pip has not compared versions.
+OLDEST_KERAS = (3, 13)
+if tuple(map(int, keras.__version__.split(".")[:2])) < OLDEST_KERAS:
+    raise ImportError(
+        f"rnncells needs Keras {OLDEST_KERAS[0]}.{OLDEST_KERAS[1]} or newer, and this is Keras"
+        f" {keras.__version__}: run pip install --upgrade keras."
+    )
+
 
 class RNNCell(keras.layers.Layer, abc.ABC):
     """One step of a recurrent network: an abstract base class.

@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from rnncells.cell import OLDEST_KERAS
 from tools import address as tool
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -188,3 +189,21 @@ def test_every_notebook_has_the_set_up_cell_first():
         first = next(cell for cell in cells if cell.cell_type == "code")
         assert first.source == tool.set_up_cell(tool.current()), path.name
         assert "hide-cell" in first.metadata.tags
+
+
+# The set-up cell installs with --no-deps, so the package itself looks at Keras's version.
+
+
+def test_an_older_keras_is_refused_in_one_sentence():
+    code = "import keras; keras.__version__ = '3.12.4'; import rnncells"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    said = result.stderr.strip().splitlines()[-1]
+    assert said.startswith(
+        "ImportError: rnncells needs Keras 3.13 or newer, and this is Keras 3.12"
+    )
+
+
+def test_the_oldest_keras_is_the_same_everywhere():
+    oldest = ".".join(map(str, OLDEST_KERAS))
+    assert f'"keras>={oldest}"' in (ROOT / "pyproject.toml").read_text()
+    assert f"keras=={oldest}.0\n" in (ROOT / "tools" / "versions" / "oldest.txt").read_text()

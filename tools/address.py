@@ -66,7 +66,7 @@ Issues = "{address}/issues"
 Changelog = "{address}/blob/main/CHANGELOG.md"
 """,
     ],
-    # "CITATION.cff": ['repository-code: "{address}"\nurl: "{pages}"\n'],
+    "CITATION.cff": ['repository-code: "{address}"\nurl: "{pages}"\n'],
 }
 
 
