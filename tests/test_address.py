@@ -12,7 +12,8 @@ from rnncells.cell import OLDEST_KERAS
 from tools import address as tool
 
 ROOT = Path(__file__).resolve().parent.parent
-MADE_UP = "https://github.com/some-one/inside.the_RNN-cell"
+OWNER_AND_NAME = "some-one/inside.the_RNN-cell"
+MADE_UP = f"https://github.com/{OWNER_AND_NAME}"
 
 
 def test_every_file_agrees_with_the_configuration():
@@ -47,8 +48,7 @@ def test_an_address_is_written_everywhere_and_taken_out_again(copy, tmp_path):
     copy(MADE_UP + "/")
     named = everything(tmp_path)
     assert set(named) == set(without)
-    owner_and_name = b"some-one/inside.the_RNN-cell"
-    assert [path.name for path, text in named.items() if owner_and_name not in text] == []
+    assert [path.name for path in named if OWNER_AND_NAME not in path.read_text()] == []
     assert tool.current() == MADE_UP
     copy("")
     assert everything(tmp_path) == without
@@ -107,6 +107,24 @@ def test_make_asks_for_the_address():
     assert "set-address needs URL=" in make().stderr
     result = make('URL=https://github.com/a/$(id)"')
     assert result.returncode != 0 and "is no address of a repository" in result.stderr
+
+
+@pytest.mark.slow
+def test_a_book_with_an_address_passes_the_rules_for_its_pages(tmp_path):
+    """Among them: Colab opens each chapter at its own place, and no link leads to anybody else."""
+    copy = tmp_path / "book"
+    left_out = shutil.ignore_patterns(".venv*", ".git", "_build", "dist", "__pycache__")
+    shutil.copytree(ROOT, copy, ignore=left_out)
+    jupyter_book = Path(sys.executable).with_name("jupyter-book")
+    for command in (
+        [sys.executable, "tools/address.py", MADE_UP],
+        [jupyter_book, "build", ".", "--all", "-W", "-n", "-q"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_book.py"],
+    ):
+        result = subprocess.run(command, cwd=copy, capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout + result.stderr
+    page = (copy / "_build" / "html" / "chapters" / "05_the_lstm_cell.html").read_text()
+    assert f"/github/{OWNER_AND_NAME}/blob/main/chapters/05_the_lstm_cell.ipynb" in page
 
 
 # The set-up cell, in a Python that has only its own library.
