@@ -1,5 +1,5 @@
 # `make` lists the targets. Nothing has to be installed first but Python 3.11 to 3.13, git and make.
-SHELL := /bin/bash
+SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -7,23 +7,29 @@ SHELL := /bin/bash
 
 # A pyenv shim can be on the PATH and fail, so each candidate has to run.
 RUNS := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	"$$p" -c '$(RUNS)' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
 BIN := .venv/$(SCRIPTS)
 READY := .venv/.ready
 BOOK := _build/.book
+OFFLINE_BOOK := _build/.offline
+PDF := _build/book.pdf
+OFFLINE ?=
 NAMES ?=
 BACKEND_TESTS := $(addprefix tests/test_,cells.py check_cell.py back_ends.py torch.py)
 
 export TF_CPP_MIN_LOG_LEVEL := 3
+# As everywhere but on Windows.
+export PYTHONUTF8 := 1
 
 stage = @echo "== $(1)"
 # Quiet: pip says something where it fails.
 fetch = $(1)/$(SCRIPTS)/python -m pip install -qq --disable-pip-version-check
 
-.PHONY: help book test check-code check-units check-notebooks check-pages notebooks set-address messages ulp results \
-	results-table results-check test-backends test-colab test-oldest test-newest test-here lock clean
+.PHONY: help book test check-code check-units check-notebooks check-pages check-browser pdf notebooks set-address messages ulp results \
+	results-table results-check test-backends test-colab test-oldest test-newest test-here check-workflows dist \
+	report-failure lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
@@ -39,8 +45,8 @@ $(READY): requirements.lock
 	@$(call fetch,.venv) --no-deps -e .
 	@touch $@
 
-book: $(BOOK) ## render the book into _build/html
-	@echo "Open $(CURDIR)/_build/html/index.html"
+book: $(if $(OFFLINE),$(OFFLINE_BOOK),$(BOOK)) ## render the book into _build/html (OFFLINE=1: into _build/offline, to read without a network)
+	@echo "Open $(CURDIR)/_build/$(if $(OFFLINE),offline,html)/index.html"
 
 # Built whole each time: an incremental build forgets the warnings of the build before it.
 $(BOOK): $(READY) _config.yml _toc.yml references.bib intro.md $(wildcard _static/* chapters/*.md \
@@ -49,18 +55,30 @@ $(BOOK): $(READY) _config.yml _toc.yml references.bib intro.md $(wildcard _stati
 	@$(BIN)/jupyter-book build . --all -W -n --keep-going -q
 	@touch $@
 
+$(OFFLINE_BOOK): $(BOOK) tools/offline.py
+	$(call stage,copying it with MathJax beside the pages)
+	@$(BIN)/python tools/offline.py _build/html _build/offline
+	@touch $@
+
 test: $(READY) ## everything: code, unit tests, notebooks, the book and its pages
-	@$(MAKE) --no-print-directory --keep-going check-code check-units check-notebooks check-pages
+	@$(MAKE) --no-print-directory --keep-going check-code check-units check-notebooks check-pages check-browser
 	@echo "== all passed"
 
-check-code: $(READY)
+check-code: $(READY) check-workflows
 	$(call stage,ruff)
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
 
+check-workflows: $(READY)
+	$(call stage,workflows and CITATION.cff)
+	@$(BIN)/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema -q --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(BIN)/check-jsonschema -q --builtin-schema vendor.citation-file-format CITATION.cff
+	@$(BIN)/zizmor -q --offline --persona auditor --strict-collection .github
+
 check-units: $(READY)
 	$(call stage,unit tests)
-	@$(BIN)/python -m pytest tests --ignore=tests/test_book.py --cov=rnncells -n 2
+	@$(BIN)/python -m pytest tests --ignore=tests/test_book.py --ignore=tests/test_browser.py --cov=rnncells -n 2
 
 check-notebooks: $(READY)
 	$(call stage,notebooks: run again and compared with their stored outputs)
@@ -69,6 +87,26 @@ check-notebooks: $(READY)
 check-pages: $(BOOK)
 	$(call stage,the pages of the book)
 	@$(BIN)/python -m pytest tests/test_book.py
+
+# Skipped where a program is missing, unless RNNCELLS_BROWSER=required.
+check-browser: $(BOOK)
+	$(call stage,the pages in a browser)
+	@missing=$$($(BIN)/python tools/chromium.py); \
+	if [[ -z "$$missing" ]]; then \
+		$(MAKE) --no-print-directory $(OFFLINE_BOOK); \
+		$(BIN)/python -m pytest tests/test_browser.py -n 2; \
+	elif [[ "$${RNNCELLS_BROWSER:-}" == required ]]; then \
+		echo "$$missing" >&2; exit 1; \
+	else \
+		echo "Skipped: $$missing"; \
+	fi
+
+pdf: $(PDF) ## the whole book in one file, _build/book.pdf
+	@echo "Open $(CURDIR)/$(PDF)"
+
+$(PDF): $(OFFLINE_BOOK) tools/pdf.py tools/chromium.py
+	$(call stage,printing the book)
+	@$(BIN)/python -m tools.pdf _build/offline $@
 
 notebooks: $(READY) ## execute the notebooks and store their outputs (NAMES="01 03" for some)
 	@$(BIN)/python tools/notebooks.py store $(NAMES)
@@ -122,11 +160,19 @@ test-colab test-oldest test-newest: test-%: $(READY)
 	@$(call fetch,.venv-$*) -r tools/versions/$*.txt
 	@$(BIN)/python -m tools.elsewhere .venv-$*/$(SCRIPTS)/python $(NAMES)
 
-test-here: $(READY) ## the same with what a Python has already (PYTHON=...)
+# Needs no .venv: Colab's Python, for one, has no ensurepip. pip is then the machine's.
+test-here: ## the same with what a Python has already (PYTHON=...)
 	$(call stage,$@: the notebooks on what $(PYTHON) has)
-	@rm -rf .venv-here; "$(PYTHON)" -m venv --system-site-packages .venv-here
-	@$(call fetch,.venv-here) nbval pytest-xdist
-	@$(BIN)/python -m tools.elsewhere .venv-here/$(SCRIPTS)/python $(NAMES)
+	@rm -rf .venv-here; "$(PYTHON)" -m venv --without-pip --system-site-packages .venv-here
+	@$(call fetch,.venv-here) nbval nbclient pytest-xdist pyyaml build
+	@.venv-here/$(SCRIPTS)/python -m tools.elsewhere .venv-here/$(SCRIPTS)/python $(NAMES)
+
+dist: $(READY) ## a release's files in dist/: built, checked, and the wheel tried in an empty environment
+	@$(BIN)/python -m tools.dist
+
+# Needs no .venv: a workflow calls it when setting one up may be what failed.
+report-failure: ## in a workflow: an issue that names the failed run, or a comment on the open one
+	@"$(PYTHON)" tools/report_failure.py
 
 lock: ## resolve requirements.lock again
 	@command -v uv >/dev/null || { echo "make lock needs uv (pip install uv)." >&2; exit 1; }
@@ -134,4 +180,4 @@ lock: ## resolve requirements.lock again
 		--custom-compile-command "make lock" pyproject.toml -o requirements.lock
 
 clean: ## remove the environments and everything built
-	@rm -rf .venv .venv-* _build .pytest_cache .ruff_cache .coverage* rnncells.egg-info
+	@rm -rf .venv .venv-* _build dist .pytest_cache .ruff_cache .coverage* rnncells.egg-info

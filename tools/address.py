@@ -142,7 +142,7 @@ def main():
     changed = [path for path, text in texts.items() if path.read_text() != text]
     for path in changed:
         temporary = path.with_name(path.name + ".tmp")
-        temporary.write_text(texts[path])
+        temporary.write_text(texts[path], newline="\n")
         os.replace(temporary, path)
     print(f"{address or 'No address'}: {len(changed)} of {len(texts)} files changed.")
 
