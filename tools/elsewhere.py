@@ -38,7 +38,7 @@ def pip(python, *arguments):
 def installed(python):
     """name -> version of every package that `python` sees."""
     lines = pip(python, "list", "--format=freeze").splitlines()
-    return dict(line.split("==") for line in lines)
+    return dict(line.replace("_", "-").split("==") for line in lines)
 
 
 def archive(folder):
