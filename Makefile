@@ -50,7 +50,7 @@ book: $(if $(OFFLINE),$(OFFLINE_BOOK),$(BOOK)) ## render the book into _build/ht
 
 # Built whole each time: an incremental build forgets the warnings of the build before it.
 $(BOOK): $(READY) _config.yml _toc.yml references.bib intro.md $(wildcard _static/* chapters/*.md \
-	chapters/*.ipynb rnncells/*.py)
+	chapters/*.ipynb rnncells/*.py) tools/equations.py tools/without_thebe.py
 	$(call stage,building the book)
 	@$(BIN)/jupyter-book build . --all -W -n --keep-going -q
 	@touch $@
@@ -104,7 +104,7 @@ check-browser: $(BOOK)
 pdf: $(PDF) ## the whole book in one file, _build/book.pdf
 	@echo "Open $(CURDIR)/$(PDF)"
 
-$(PDF): $(OFFLINE_BOOK) tools/pdf.py tools/chromium.py
+$(PDF): $(OFFLINE_BOOK) tools/pdf.py tools/chromium.py tools/contents.py
 	$(call stage,printing the book)
 	@$(BIN)/python -m tools.pdf _build/offline $@
 

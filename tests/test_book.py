@@ -13,23 +13,18 @@ from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
-import yaml
 from bs4 import BeautifulSoup
 
 import rnncells
 from tools import address as tool
+from tools import contents
 
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build" / "html"
 ADDRESS = tool.values(tool.current())  # empty strings, until the book has one
-OUR_ADDRESSES = tuple(filter(None, (ADDRESS.get(key) for key in ("address", "pages", "colab"))))
+OUR_ADDRESSES = tuple(filter(None, (ADDRESS[key] for key in ("address", "pages", "colab"))))
 
 pytestmark = pytest.mark.skipif(not HTML.is_dir(), reason="the book is not built: run make book")
-
-
-def files_of_the_book():
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    return [toc["root"], *(c["file"] for part in toc["parts"] for c in part["chapters"])]
 
 
 def article(page):
@@ -37,7 +32,7 @@ def article(page):
 
 
 def articles(pages):
-    return {name: article(pages[name]) for name in pages if name[:-5] in files_of_the_book()}
+    return {name: article(pages[name]) for name in pages if name[:-5] in contents.files()}
 
 
 def words(text):
@@ -46,7 +41,7 @@ def words(text):
 
 
 def every_page_is_there(pages):
-    for file in files_of_the_book():
+    for file in contents.files():
         if not article(pages.get(f"{file}.html", BeautifulSoup("", "html.parser"))).get_text():
             yield f"{file}: no page"
 
@@ -97,7 +92,7 @@ def links_lead_to_nobody_else(pages):
 
 def colab_opens_each_notebook(pages):
     """Once the book has an address; until then there is no such button at all."""
-    for file in files_of_the_book():
+    for file in contents.files():
         wanted = set()
         if ADDRESS["colab"] and (ROOT / f"{file}.ipynb").exists():
             wanted = {f"{ADDRESS['colab']}/{Path(file).name}.ipynb"}
@@ -115,7 +110,7 @@ def addresses(page):
 
 
 def outputs_are_shown(pages):
-    for file in files_of_the_book():
+    for file in contents.files():
         path = ROOT / f"{file}.ipynb"
         if path.exists():
             shown = words(article(pages[f"{file}.html"]).get_text())

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from bs4 import BeautifulSoup
 from PIL import Image
 
-from tools import chromium, pdf
+from tools import chromium, contents, pdf
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "_build" / "offline"
@@ -33,11 +32,6 @@ OUR_OWN = ("file:", "data:", "blob:")
 pytestmark = pytest.mark.skipif(
     not BOOK.is_dir() or not chromium.find(), reason="run make check-browser, which says why"
 )
-
-
-def pages_of_the_book():
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    return [toc["root"], *(c["file"] for part in toc["parts"] for c in part["chapters"])]
 
 
 class Visit:
@@ -185,7 +179,7 @@ def browser():
 
 
 @pytest.mark.parametrize("screen", RULES)
-@pytest.mark.parametrize("name", pages_of_the_book())
+@pytest.mark.parametrize("name", contents.files())
 def test_page(browser, name, screen):
     with Visit(browser, name, screen) as visit:
         complaints = [f"{rule.__name__}: {c}" for rule in RULES[screen] for c in rule(visit)]

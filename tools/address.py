@@ -43,7 +43,7 @@ launch_buttons:
     ],
     "README.md": [
         """\
-[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab}/01_one_step.ipynb)
+[![Open in Colab]({site}/assets/colab-badge.svg)]({colab}/01_one_step.ipynb)
 
 **Read it**: [{pages}]({pages})
 """,

@@ -16,6 +16,7 @@ from urllib.parse import urldefrag
 import yaml
 from bs4 import BeautifulSoup
 
+from tools import contents
 from tools.chromium import launched
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -75,8 +76,7 @@ def whole(book):
 def one_page(book):
     """Every article of the book, its addresses pointing into the same page."""
     config = yaml.safe_load((ROOT / "_config.yml").read_text())
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    files = [toc["root"], *(c["file"] for part in toc["parts"] for c in part["chapters"])]
+    files = contents.files()
     pages = {f: BeautifulSoup((book / f"{f}.html").read_text(), "html.parser") for f in files}
     return FRAME.format(
         title=config["title"],
