@@ -20,6 +20,8 @@ from pathlib import Path
 from tools import address, notebooks
 
 ROOT = notebooks.ROOT
+# Keras 3.13.0 says this when it is imported, on any NumPy; nbval would take it for an output.
+KERAS_WARNS = "ignore:In the future `np.object` will be defined:FutureWarning"
 VERSIONS = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "matplotlib", "scikit-learn")
 
 
@@ -111,7 +113,7 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME", help="as for notebooks.py")
     arguments = parser.parse_args()
     python = os.path.abspath(arguments.python)
-    os.environ |= notebooks.ENVIRONMENT
+    os.environ |= notebooks.ENVIRONMENT | {"PYTHONWARNINGS": KERAS_WARNS}
     paths = notebooks.find(arguments.names)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
