@@ -31,6 +31,7 @@ import numpy as np
 
 import rnncells
 from rnncells import data, ledger
+from rnncells.parallel import DiagonalRNNCell, ParallelRNN
 
 LEDGER = Path(__file__).resolve().with_name("ledger.csv")
 RUNNING = LEDGER.with_name("running")  # what unfinished runs need to go on
@@ -48,7 +49,7 @@ class Run:
     """The settings of one run: two runs with the same settings are one."""
 
     task: str  # an order of data.ORDERS, or adding
-    cell: str  # linear, simple, lstm or gru
+    cell: str  # linear, simple, lstm, gru or mingru
     start: str  # orthogonal or identity: see make_cell; chrono or keep: see keeping_bias
     seed: int
     learning_rate: float  # the highest, after the warm-up; then a cosine takes it to zero
@@ -58,6 +59,7 @@ class Run:
     warmup: float = 0.1  # of all steps
     clip: float = 1.0  # the largest norm of a gradient; 0 for no clipping
     split: str = "test"  # or validation, to choose settings by
+    layers: int = 1  # of the cell, one reading what the other puts out
 
     def __str__(self):
         return f"{self.task}: {self.cell}, {self.start}, {self.learning_rate:g}, seed {self.seed}"
@@ -104,6 +106,11 @@ def plan():
     add(1, "pixels14", "lstm", "chrono", 3e-3, **short)
     add(1, "pixels14", "lstm", "orthogonal", 1e-2, **short)
     add(1, "pixels14", "lstm", "keep", 1e-2, **short)
+    for start in ("keep", "chrono"):
+        for rate in (3e-3, 1e-2, 3e-2, 1e-1, 3e-1):
+            add(1, "pixels14", "mingru", start, rate, **short)
+    for rate in (3e-3, 1e-2, 3e-2):
+        add(1, "pixels14", "mingru", "keep", rate, layers=3, **short)
     for start in ("orthogonal", "identity"):
         for rate in (3e-4, 1e-3):
             add(1, "pixels14", "simple", start, rate, **short)
@@ -124,6 +131,12 @@ def plan():
         add(5, "pixels14", cell, start, 1e-3, **six)
     add(1, "pixels", "gru", "orthogonal", 1e-2, units=64, epochs=4)
     add(1, "pixels", "lstm", "keep", 5e-3, units=64, epochs=4)
+    add(1, "pixels", "mingru", "keep", 1e-1, units=64, epochs=4)
+    # On a graphics card, with KERAS_BACKEND=jax: half an hour there, a day on two cores.
+    add(1, "pixels", "gru", "orthogonal", 5e-3)
+    add(1, "pixels", "lstm", "keep", 3e-3)
+    add(3, "pixels", "mingru", "keep", 1e-1)
+    add(3, "pixels", "mingru", "keep", 3e-2, layers=3)
     add(1, "permuted", "gru", "orthogonal", 1e-2, units=64, epochs=4)
     add(1, "permuted", "lstm", "keep", 5e-3, units=64, epochs=4)
     return runs
@@ -252,11 +265,13 @@ def is_close(expected, got):
 
 def make_model(run, task):
     keras.utils.set_random_seed(run.seed)
-    cell, shape = make_cell(run), task.judged[0].shape[1:]
-    layers = [keras.Input(shape), keras.layers.RNN(cell), keras.layers.Dense(task.outputs)]
-    model = keras.Sequential(layers)
+    cells, shape = [make_cell(run) for _ in range(run.layers)], task.judged[0].shape[1:]
+    layer = ParallelRNN if isinstance(cells[0], DiagonalRNNCell) else keras.layers.RNN
+    layers = [layer(cell, return_sequences=cell is not cells[-1]) for cell in cells]
+    model = keras.Sequential([keras.Input(shape), *layers, keras.layers.Dense(task.outputs)])
     if run.start in ("chrono", "keep"):
-        cell.bias.assign(keeping_bias(run, steps=shape[0]))
+        for cell in cells:
+            cell.bias.assign(keeping_bias(run, steps=shape[0]))
     steps = run.epochs * task.batches
     warmup = round(run.warmup * steps)
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -280,7 +295,8 @@ def make_cell(run):
     if run.cell == "simple":
         relu = {"activation": "relu"} if run.start == "identity" else {}
         return rnncells.SimpleRNNCell(run.units, recurrent_initializer=run.start, **relu)
-    return {"lstm": rnncells.LSTMCell, "gru": rnncells.GRUCell}[run.cell](run.units)
+    cells = {"lstm": rnncells.LSTMCell, "gru": rnncells.GRUCell, "mingru": rnncells.MinGRUCell}
+    return cells[run.cell](run.units)
 
 
 def keeping_bias(run, steps):
@@ -297,6 +313,8 @@ def keeping_bias(run, steps):
     if run.cell == "lstm":
         write = -keep if run.start == "chrono" else rest
         return np.concatenate([write, keep, rest, rest])  # i, f, g, o
+    if run.cell == "mingru":
+        return np.concatenate([keep, rest])  # z, g
     return np.stack([np.concatenate([keep, rest, rest]), np.zeros(3 * run.units)])  # z, r, g
 
 

@@ -4,8 +4,9 @@ from rnncells.cell import RNNCell
 from rnncells.gru import GRUCell
 from rnncells.linear import LinearRNNCell
 from rnncells.lstm import LSTMCell
+from rnncells.mingru import MinGRUCell
 from rnncells.simple import SimpleRNNCell
 
 __version__ = "0.1.0"
 
-__all__ = ["GRUCell", "LSTMCell", "LinearRNNCell", "RNNCell", "SimpleRNNCell"]
+__all__ = ["GRUCell", "LSTMCell", "LinearRNNCell", "MinGRUCell", "RNNCell", "SimpleRNNCell"]

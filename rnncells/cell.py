@@ -37,6 +37,9 @@ class RNNCell(keras.layers.Layer, abc.ABC):
     - ``state_names``: one name for each state, ``("h",)`` by default; each is ``units`` wide.
     - ``num_gates``: how many blocks of ``units`` columns the weights hold side by side.
 
+    One that does not multiply the state by a matrix derives from ``parallel.DiagonalRNNCell``,
+    which has no ``recurrent_kernel``.
+
     One that adds constructor arguments takes ``**kwargs`` and passes them on; what the constructor
     was called with is kept for saving, so there is no ``get_config`` to write. One whose states
     or output are not ``units`` wide sets ``state_size`` or ``output_size`` after
@@ -72,6 +75,7 @@ class RNNCell(keras.layers.Layer, abc.ABC):
 
     state_names = ("h",)
     num_gates = 1
+    _has_recurrent_kernel = True
     _features = None  # known once built
 
     def __init_subclass__(cls, **kwargs):
@@ -139,12 +143,13 @@ class RNNCell(keras.layers.Layer, abc.ABC):
             initializer=self.kernel_initializer,
             regularizer=self.kernel_regularizer,
         )
-        self.recurrent_kernel = self.add_weight(
-            name="recurrent_kernel",
-            shape=(self.units, columns),
-            initializer=self.recurrent_initializer,
-            regularizer=self.recurrent_regularizer,
-        )
+        if self._has_recurrent_kernel:
+            self.recurrent_kernel = self.add_weight(
+                name="recurrent_kernel",
+                shape=(self.units, columns),
+                initializer=self.recurrent_initializer,
+                regularizer=self.recurrent_regularizer,
+            )
         self.bias = None
         if self.use_bias:
             self.bias = self.add_weight(
@@ -165,6 +170,15 @@ class RNNCell(keras.layers.Layer, abc.ABC):
         """``inputs @ kernel + h @ recurrent_kernel + bias``: (batch, num_gates * units)."""
         total = ops.matmul(inputs, self.kernel) + ops.matmul(h, self.recurrent_kernel)
         return total if self.bias is None else total + self.bias
+
+    def affine_matrix(self):
+        """W, b, U below each other, so that ``affine(x, h)`` is ``[x, 1, h] @ affine_matrix()``.
+
+        FastRNN takes one product with it for the two in ``affine``. A cell whose ``affine`` is
+        another one has its own; a tuple of matrices, if ``affine`` returns a tuple of arrays.
+        """
+        b = ops.zeros_like(self.kernel[0]) if self.bias is None else self.bias
+        return ops.concatenate([self.kernel, b[None], self.recurrent_kernel])
 
     def get_initial_state(self, batch_size=None):
         """Zeros, one array (batch, size) for each state, in ``compute_dtype``.

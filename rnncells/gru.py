@@ -70,18 +70,37 @@ class GRUCell(RNNCell):
     def call(self, inputs, states):
         sigmoid, tanh = self.recurrent_activation, self.activation
         h = states[0]
-        b, d = self._biases()
-        xz, xr, xg = ops.split(ops.matmul(inputs, self.kernel) + b, 3, axis=-1)
         if self.reset_after:
-            hz, hr, hg = ops.split(ops.matmul(h, self.recurrent_kernel) + d, 3, axis=-1)
-            z, r = sigmoid(xz + hz), sigmoid(xr + hr)
+            z, r, xg, hg = self.affine(inputs, h)
+            z, r = sigmoid(z), sigmoid(r)
             g = tanh(xg + r * hg)
         else:
+            xz, xr, xg = ops.split(ops.matmul(inputs, self.kernel) + self._biases()[0], 3, axis=-1)
             U_z, U_r, U_g = ops.split(self.recurrent_kernel, 3, axis=-1)
             z, r = sigmoid(xz + ops.matmul(h, U_z)), sigmoid(xr + ops.matmul(h, U_r))
             g = tanh(xg + ops.matmul(r * h, U_g))
         h = z * h + (1 - z) * g
         return h, [h]
+
+    def affine(self, inputs, h):
+        """With ``reset_after=True``, z, r and the two parts of g, each (batch, units)."""
+        b, d = self._biases()
+        x, h = ops.matmul(inputs, self.kernel), ops.matmul(h, self.recurrent_kernel)
+        return self._four_blocks(x + b, h + d)
+
+    def affine_matrix(self):
+        W, U = self.kernel, self.recurrent_kernel
+        b, d = (ops.zeros_like(W[:1]) + bias for bias in self._biases())
+        rows = [(W, ops.zeros_like(W)), (b, d), (ops.zeros_like(U), U)]
+        blocks = zip(*(self._four_blocks(x, h) for x, h in rows), strict=True)
+        return tuple(ops.concatenate(block) for block in blocks)
+
+    @staticmethod
+    def _four_blocks(x, h):
+        """Columns z, r, g of x and of h: z and r added up, the two of g kept apart."""
+        xz, xr, xg = ops.split(x, 3, axis=-1)
+        hz, hr, hg = ops.split(h, 3, axis=-1)
+        return xz + hz, xr + hr, xg, hg
 
     def _biases(self):
         if self.bias is None:

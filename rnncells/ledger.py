@@ -17,6 +17,7 @@ SETTINGS = (
     "warmup",
     "clip",
     "split",
+    "layers",
 )
 
 
@@ -86,6 +87,7 @@ def print_table(runs):
             f"{row['cell']:6} {row['start']:10} {100 * row['accuracy']:5.2f} {spread}"
             f"  runs: {row['runs']}, weights: {row['parameters']:,},"
             f" rate {row['learning_rate']:g}, batch {row['batch_size']}"
+            + (f", layers: {row['layers']}" if row["layers"] > 1 else "")
         )
 
 

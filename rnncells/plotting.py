@@ -163,6 +163,37 @@ def show_spread(groups, xlabel, colors=None):
     plt.show()
 
 
+def show_ratios(panels, other, colors=None):
+    """How long programs take, as multiples of another: the median as a dot, a bar over quartiles.
+
+    Args:
+        panels: Titles and, for each, the programs' names from the top down with the lower
+            quartile, the median and the upper quartile.
+        other: The program that takes one.
+        colors: Names and their colours; grey for the rest.
+    """
+    names = list(dict.fromkeys(name for groups in panels.values() for name in groups))
+    size = (1.4 + 2.2 * len(panels), 1.2 + 0.36 * len(names))
+    shared = {"sharex": True, "sharey": True, "squeeze": False}
+    figure, (axes,) = plt.subplots(1, len(panels), figsize=size, **shared)
+    for axis, (title, groups) in zip(axes, panels.items(), strict=True):
+        axis.axvline(1, color="black", linewidth=0.8)
+        for name, (low, middle, high) in groups.items():
+            style = {"color": (colors or {}).get(name, COLORS["other"])}
+            axis.plot([low, high], [names.index(name)] * 2, **style)
+            axis.plot(middle, names.index(name), marker="o", **style)
+        axis.set(title=title, ylim=(len(names) - 0.5, -0.5))
+        axis.grid(axis="x")
+    highest = axes[0].get_xlim()[1]
+    ticks = np.arange(0, highest, 0.5 if highest < 3 else 1)
+    labels = [f"{tick:g}\n{other}" if tick == 1 else f"{tick:g}" for tick in ticks]
+    axes[0].set_xlim(0, highest)
+    axes[0].set_xticks(ticks, labels=labels)
+    axes[0].set_yticks(range(len(names)), labels=names)
+    figure.supxlabel(f"time, as a multiple of that of {other}", fontsize=11)
+    plt.show()
+
+
 def show_bands(groups, xlabel, ylabel, colors=None):
     """The mean of several runs as a line, and a band from the lowest of them to the highest.
 

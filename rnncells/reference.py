@@ -12,7 +12,8 @@ Shapes, for every function below:
     x: (batch, steps, features), or (batch, features) for one step.
     h, c, and each derivative of them: (batch, units).
     W: (features, gates * units); U: (units, gates * units); b: (gates * units,), or
-    (2, gates * units) for the GRU that resets after the product; the linear cell has none.
+    (2, gates * units) for the GRU that resets after the product; the linear cell has no b, and the
+    minGRU no U.
 
 ``d_name`` is the derivative of the loss with respect to ``name`` and has its shape. The
 derivations are those of Werbos, "Backpropagation through time: what it does and how to do it",
@@ -160,6 +161,23 @@ def gru_reset_before_step_back(d_states, saved, weights):
     d_U = np.concatenate([h.T @ d_z, h.T @ d_r, (r * h).T @ d_g], axis=-1)
     d_first = d_h * z + d_rh * r + d_z @ U_z.T + d_r @ U_r.T
     return d_a @ W.T, [d_first], [x.T @ d_a, d_U, d_a.sum(axis=0)]
+
+
+# minGRU: z, g = x W + b;  h = sigmoid(z) h + (1 - sigmoid(z)) g
+
+
+def mingru_step(x, states, weights):
+    (h,), (W, b) = states, weights
+    z, g = np.split(x @ W + b, 2, axis=-1)
+    z = sigmoid(z)
+    return [z * h + (1 - z) * g], (x, h, z, g)
+
+
+def mingru_step_back(d_states, saved, weights):
+    (d_h,), (x, h, z, g), (W, _) = d_states, saved, weights
+    d_z = d_h * (h - g) * z * (1 - z)
+    d_a = np.concatenate([d_z, d_h * (1 - z)], axis=-1)
+    return d_a @ W.T, [d_h * z], [x.T @ d_a, d_a.sum(axis=0)]
 
 
 def sigmoid(a):

@@ -41,6 +41,7 @@ GRU_BEFORE = (
     reference.gru_reset_before_step,
     reference.gru_reset_before_step_back,
 )
+MINGRU = (rnncells.MinGRUCell, None, reference.mingru_step, reference.mingru_step_back)
 LINEAR = (rnncells.LinearRNNCell, None, reference.linear_step, reference.linear_step_back)
 
 
@@ -65,20 +66,19 @@ def built_rnn(cell, dtype="float32", **options):
     return layer
 
 
-def run_with_gradients(layer, x, states):
+def run_with_gradients(layer, x, states, **inputs):
     """Outputs, final states, and the gradients of sum(outputs * d) for a fixed random d.
 
     The gradients are those for x, for each first state, and for each weight, in that order.
-    Every output counts, and so does every final state.
+    Every output counts, and so does every final state. Other inputs are passed on, as a mask.
     """
     dtype = layer.compute_dtype
     weights = [ops.convert_to_tensor(w, dtype) for w in layer.get_weights()]
     arrays = [ops.convert_to_tensor(a, dtype) for a in [x, *states]]
 
     def loss_and_results(arrays, weights):
-        results, _ = layer.stateless_call(
-            weights, [v.value for v in layer.non_trainable_variables], arrays[0], arrays[1:]
-        )
+        others = [v.value for v in layer.non_trainable_variables]
+        results, _ = layer.stateless_call(weights, others, arrays[0], arrays[1:], **inputs)
         parts = [
             ops.sum(r * ops.convert_to_tensor(d, dtype))
             for r, d in zip(results, output_derivatives(results), strict=True)

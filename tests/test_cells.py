@@ -16,7 +16,7 @@ from keras import ops
 from oracle import BATCH, FEATURES, FINEST, STEPS, TOLERANCE, UNITS, assert_close, random
 
 import rnncells
-from rnncells import GRUCell, LinearRNNCell, LSTMCell, RNNCell, SimpleRNNCell
+from rnncells import GRUCell, LinearRNNCell, LSTMCell, MinGRUCell, RNNCell, SimpleRNNCell
 
 BACKEND = keras.backend.backend()
 
@@ -27,8 +27,9 @@ CASES = {
     "lstm": (*oracle.LSTM, {}),
     "gru_reset_after": (*oracle.GRU_AFTER, {}),
     "gru_reset_before": (*oracle.GRU_BEFORE, {"reset_after": False}),
+    "mingru": (*oracle.MINGRU, {}),
 }
-WITH_KERAS = [name for name in CASES if name != "linear"]
+WITH_KERAS = [name for name in CASES if name not in ("linear", "mingru")]
 ALL_CELLS = pytest.mark.parametrize("case", CASES)
 KERAS_CELLS = pytest.mark.parametrize("case", WITH_KERAS)
 
@@ -295,6 +296,7 @@ OWN = [
     SimpleRNNCell,
     LSTMCell,
     GRUCell,
+    MinGRUCell,
 ]
 
 
@@ -360,6 +362,7 @@ def test_a_saved_model_loads_in_a_fresh_process_that_imports_rnncells(tmp_path):
         SimpleRNNCell(3, activation=None, kernel_regularizer=keras.regularizers.L2(0.1)),
         SimpleRNNCell(3, "relu", recurrent_initializer=keras.initializers.Identity(0.5)),
         LinearRNNCell(3, kernel_initializer=keras.initializers.RandomNormal(seed=3)),
+        MinGRUCell(3, use_bias=False, kernel_regularizer=keras.regularizers.L2(0.1)),
         Leaky(3, rate=0.25, activation=half, kernel_initializer="zeros", trainable=False),
         WithLayer(3, mixer=keras.layers.Dense(3, activation="relu")),
     ],
@@ -705,19 +708,22 @@ MUTANTS = [
     ("gru_reset_after", "z * h + (1 - z) * g", "z * g + (1 - z) * h"),
     ("gru_reset_after", "xg + r * hg", "xg + hg"),
     ("gru_reset_after", "(self.bias[0], self.bias[1])", "(self.bias[1], self.bias[0])"),
-    ("gru_reset_after", "xz, xr, xg =", "xr, xz, xg ="),
+    ("gru_reset_after", "xz, xr, xg = ops.split(x,", "xr, xz, xg = ops.split(x,"),
     ("gru_reset_before", "ops.matmul(r * h, U_g)", "r * ops.matmul(h, U_g)"),
     ("gru_reset_before", "ops.matmul(h, U_z)", "ops.matmul(h, U_r)"),
+    ("mingru", "return z, (1 - z) * g", "return 1 - z, z * g"),
+    ("mingru", "return z, (1 - z) * g", "return z, g"),
+    ("mingru", "xz, g = ops", "g, xz = ops"),
 ]
 
 
 @pytest.mark.parametrize(("case", "right", "wrong"), MUTANTS)
 def test_wrong_mathematics_is_caught(case, right, wrong):
     cls, _, step, step_back, options = CASES[case]
-    documented, quotes, code = inspect.getsource(inspect.getmodule(cls)).rpartition('"""')
+    *documented, code = inspect.getsource(inspect.getmodule(cls)).split('"""', 4)
     assert code.count(right) == 1
     scope = {"__name__": "mutant"}
-    exec(documented + quotes + code.replace(right, wrong), scope)
+    exec('"""'.join([*documented, code.replace(right, wrong)]), scope)
     mutant = scope[cls.__name__](UNITS, dtype=FINEST, **options)
     with pytest.raises(AssertionError):
         oracle.assert_matches_reference(mutant, step, step_back, 1e-3)

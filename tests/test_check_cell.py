@@ -16,7 +16,7 @@ import pytest
 import zoo
 from keras import ops
 
-from rnncells import GRUCell, LinearRNNCell, LSTMCell, RNNCell, SimpleRNNCell
+from rnncells import GRUCell, LinearRNNCell, LSTMCell, MinGRUCell, RNNCell, SimpleRNNCell
 from rnncells.checks import CHECKS
 from rnncells.subject import Subject
 from rnncells.testing import check_cell, parametrize_with_checks
@@ -98,6 +98,7 @@ SOUND = [
     LSTMCell(4),
     GRUCell(4),
     GRUCell(4, reset_after=False),
+    MinGRUCell(4),
     keras.layers.SimpleRNNCell(4),
     keras.layers.LSTMCell(4),
     keras.layers.GRUCell(4),

@@ -104,12 +104,12 @@ def test_no_mnist_is_said_in_one_sentence(few_digits, monkeypatch):
         program.Digits(RUN)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "mingru"])
 @pytest.mark.parametrize(("start", "longest"), [("chrono", 195), ("keep", 28)])
 def test_a_keeping_bias_keeps_for_its_time(cell, start, longest):
     run = dataclasses.replace(RUN, cell=cell, start=start, units=1000)
     bias = np.ravel(program.keeping_bias(run, steps=196))
-    block = bias[1000:2000] if cell == "lstm" else bias[:1000]  # i, f, g, o; z, r, g
+    block = bias[1000:2000] if cell == "lstm" else bias[:1000]  # i, f, g, o; z, r, g; z, g
     gate = 1 / (1 + np.exp(-block))
     steps = gate / (1 - gate)
     assert 1 <= steps.min() < 2 and 0.99 * longest < steps.max() <= longest

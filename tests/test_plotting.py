@@ -71,6 +71,25 @@ def test_every_run_is_a_dot_in_the_row_of_its_cell(figure):
     assert [text.get_text() for text in axes.get_yticklabels()] == ["lstm", "simple"]
 
 
+def test_ratios_are_dots_with_bars_beside_the_line_at_one(figure):
+    panels = {
+        "short": {"fast": (0.4, 0.5, 0.7), "slow": (1.1, 1.2, 1.4)},
+        "long": {"slow": (1, 1, 1)},
+    }
+    plotting.show_ratios(panels, "ours", {"fast": "red"})
+    left, right = figure().axes
+    assert [axes.get_title() for axes in (left, right)] == ["short", "long"]
+    assert [text.get_text() for text in left.get_yticklabels()] == ["fast", "slow"]
+    line, bar, dot, *_ = left.lines
+    assert line.get_xdata() == [1, 1]
+    np.testing.assert_allclose(bar.get_xydata(), [[0.4, 0], [0.7, 0]])
+    np.testing.assert_allclose(dot.get_xydata(), [[0.5, 0]])
+    assert bar.get_color() == dot.get_color() == "red"
+    np.testing.assert_allclose(right.lines[2].get_xydata(), [[1, 1]])  # in the row of its name
+    assert "1\nours" in [text.get_text() for text in left.get_xticklabels()]
+    assert left.get_xlim() == right.get_xlim() and left.get_xlim()[0] == 0
+
+
 def test_a_band_reaches_from_the_lowest_run_to_the_highest(figure):
     plotting.show_bands({"gru": [[0.1, 0.2], [0.3, 0.6]]}, "epochs", "accuracy")
     axes = figure().axes[0]

@@ -250,7 +250,8 @@ def test_make_lints_with_the_same_settings():
 # A release.
 
 TRACKED = {"rnncells/cell.py", "tests/oracle.py", "experiments/ledger.csv", "tools/dist.py"}
-WHEEL = {"rnncells/cell.py", "rnncells/ledger.csv", dist.LICENCE} | dist.INFO
+TABLES = {f"rnncells/{name}.csv" for name in dist.TABLES}
+WHEEL = {"rnncells/cell.py", dist.LICENCE} | TABLES | dist.INFO
 ARCHIVE = (TRACKED - {"tools/dist.py"}) | {"PKG-INFO"}
 README = "# A\n\nSee [b](https://c.d), **e**:\n\n```\nf\n```\n\n| g |\n|---|\n| h |\n"
 
@@ -273,6 +274,8 @@ RELEASED = [
     (dist.changelog_opens_with_the_version, ("# C\n\n## [1.2.0] - 2026-11-25\n", "1.2.0")),
 ]
 BROKEN_RELEASES = [
+    (dist.wheel_holds_the_package_alone, (WHEEL - {"rnncells/bench.csv"}, TRACKED)),
+    (dist.wheel_holds_the_package_alone, (WHEEL - {"rnncells/bench_gpu.csv"}, TRACKED)),
     (dist.wheel_holds_the_package_alone, (WHEEL - {"rnncells/ledger.csv"}, TRACKED)),
     (dist.wheel_holds_the_package_alone, (WHEEL - {"rnncells/cell.py"}, TRACKED)),
     (dist.wheel_holds_the_package_alone, (WHEEL - {dist.LICENCE}, TRACKED)),

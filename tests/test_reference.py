@@ -16,6 +16,7 @@ CASES = {  # name: gates, shape of the bias
     "lstm": (4, (4 * UNITS,)),
     "gru_reset_after": (3, (2, 3 * UNITS)),
     "gru_reset_before": (3, (3 * UNITS,)),
+    "mingru": (2, (2 * UNITS,)),
 }
 SMALL = 1e-5  # central differences in float64: error about SMALL**2 + 1e-16 / SMALL
 
@@ -27,7 +28,9 @@ def functions(name, module=reference):
 def problem(name):
     """x, first states and weights for one cell."""
     gates, bias = CASES[name]
-    weights = [random(FEATURES, gates * UNITS, seed=1), random(UNITS, gates * UNITS, seed=2)]
+    weights = [random(FEATURES, gates * UNITS, seed=1)]
+    if name != "mingru":
+        weights.append(random(UNITS, gates * UNITS, seed=2))
     if bias:
         weights.append(random(*bias, seed=3))
     states = [random(BATCH, UNITS, seed=4 + i) for i in range(2 if name == "lstm" else 1)]
@@ -77,6 +80,8 @@ def test_backward_is_the_derivative_of_forward(name):
         ("gru_reset_after", "d_h * (h - g) * z", "d_h * (g - h) * z"),
         ("gru_reset_before", "d_h * z + d_rh * r", "d_h * z + d_rh"),
         ("gru_reset_before", "(r * h).T @ d_g", "h.T @ d_g"),
+        ("mingru", "(h - g) * z * (1 - z)", "(h - g) * z"),
+        ("mingru", "[d_h * z]", "[d_h]"),
     ],
 )
 def test_a_wrong_derivative_is_caught(name, right, wrong):
@@ -104,6 +109,9 @@ def test_a_step_is_what_a_calculator_says():
     keep = np.array([40.0, 0.0, 0.0])  # z at one: the state stays
     (kept,), _ = reference.gru_reset_before_step(x, [h], [np.zeros((1, 3)), np.zeros((1, 3)), keep])
     np.testing.assert_allclose(kept, h, rtol=1e-12)
+    half = np.array([0.0, 3.0])  # z at a half, the candidate at three
+    (new_h,), _ = reference.mingru_step(x, [h], [np.zeros((1, 2)), half])
+    assert new_h[0, 0] == 1.75
 
 
 def test_sigmoid_does_not_overflow():

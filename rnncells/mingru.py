@@ -1,0 +1,48 @@
+"""The minGRU cell: one state, one gate that does not look at it."""
+
+from keras import ops
+
+from rnncells.parallel import DiagonalRNNCell
+
+
+class MinGRUCell(DiagonalRNNCell):
+    """Minimal gated recurrent unit: a GRU whose gate and candidate see the input alone.
+
+    With W in two blocks of columns, for z and g:
+
+        z = sigmoid(x W_z + b_z)
+        g = x W_g + b_g
+        h = z * h + (1 - z) * g
+
+    No matrix is multiplied with the state, there is no reset gate, and the candidate has no
+    nonlinearity. What is left is linear in h, so ``ParallelRNN(MinGRUCell(units))`` computes all
+    steps at once.
+
+    As in our GRUCell, z *keeps*: at one the state stays as it was. (The paper turns z round.)
+    The paper's version in log-space also keeps g positive, by another function in the place of
+    x W_g + b_g, so that a product of many steps can be added up as logarithms. Here no long
+    product is ever divided by, and 0 < z < 1, so nothing overflows and g may have either sign.
+
+    Args:
+        units: Positive int, the width of the state h and of the output.
+        **kwargs: ``use_bias``, ``kernel_initializer``, ``bias_initializer``,
+            ``kernel_regularizer``, ``bias_regularizer``; ``name``, ``dtype``, ``trainable``.
+
+    Shapes:
+        x: (batch, features), or all steps of it (batch, steps, features); h, output:
+        (batch, units).
+        W ``kernel``: (features, 2 * units); b ``bias``: (2 * units,); blocks in the order z, g.
+
+    Raises:
+        ValueError: ``units`` is not a positive int.
+
+    Reference:
+        Feng, Tung, Ahmed, Bengio and Hajimirsadegh, "Were RNNs all we needed?", 2024.
+    """
+
+    num_gates = 2
+
+    def coefficients(self, inputs):
+        xz, g = ops.split(self.affine(inputs), 2, axis=-1)
+        z = ops.sigmoid(xz)
+        return z, (1 - z) * g
