@@ -18,7 +18,7 @@ def load_bench(table="bench", **where):
             rows without any.
 
     Returns:
-        One dict for each program and task: what was computed (``what``: step, fit or memory;
+        One dict for each program and task, with what was computed (``what``: step, fit or memory;
         ``mode``: training or inference; ``cell``, ``steps``, ``features``, ``units``, ``batch``),
         the ``program``, ``ms`` (the median over the rounds), ``ratio`` (to Keras's layer in the
         same round, or to its memory; the median) with ``ratio_low`` and ``ratio_high`` (its
@@ -54,8 +54,8 @@ def quartiles(row, other):
         other: The same for the other.
 
     Returns:
-        The lower quartile, the median and the upper quartile of the ratios, one for each round:
-        what disturbs a round disturbs both.
+        The lower quartile, the median and the upper quartile of the ratios. There is one for each
+        round, since what disturbs a round disturbs both.
     """
     ratios = np.divide(row["ms_by_round"], other["ms_by_round"])
     return np.quantile(ratios, [0.25, 0.5, 0.75]).tolist()
