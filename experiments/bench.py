@@ -405,6 +405,16 @@ def draw(rows):
     print(f"\nThe figure: {FIGURE}")
 
 
+def warn_if_busy():
+    """Seen on two busy cores: PyTorch's layer took 170 times as long, TensorFlow's twice."""
+    load, cores = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0, os.cpu_count()
+    if load > cores / 4:
+        print(
+            f"Other programs run here (load {load:.1f} on {cores} cores): ratios may be far off,"
+            " PyTorch's most of all; stop them and start again with --fresh (make bench FRESH=1)."
+        )
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -413,6 +423,7 @@ def main():
     parser.add_argument("--fresh", action="store_true", help="measure again what is there")
     arguments = parser.parse_args()
     tasks = plan(arguments.long)
+    warn_if_busy()
     if not CLEAR.exists():
         print("Memory is left out: it is read from Linux's own account of a process.")
         tasks = {task: names for task, names in tasks.items() if task.what != "memory"}

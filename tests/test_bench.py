@@ -313,6 +313,15 @@ def test_claims_hold_or_do_not_or_were_not_measured(capsys):
     assert "does not hold  0.65 [0.60, 0.65]   lstm, 28 × 28, 64 units, batch 64, training" in out
 
 
+@pytest.mark.parametrize(("load", "warned"), [(0.1, False), (1.9, True)])
+def test_a_busy_machine_is_told_so(load, warned, monkeypatch, capsys):
+    monkeypatch.setattr(program.os, "getloadavg", lambda: (load, 0, 0), raising=False)
+    monkeypatch.setattr(program.os, "cpu_count", lambda: 2)
+    program.warn_if_busy()
+    out = capsys.readouterr().out
+    assert out.startswith("Other programs run here (load 1.9 on 2 cores)") if warned else out == ""
+
+
 def test_a_ratio_is_taken_round_by_round():
     slow, fast = ({"ms_by_round": ms} for ms in ([2.0, 20.0, 6.0], [1.0, 10.0, 2.0]))
     assert bench.quartiles(slow, fast) == [2.0, 2.0, 2.5]
