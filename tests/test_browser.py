@@ -146,7 +146,7 @@ def share_of_ink(picture):
 
 def the_keyboard_reaches_everything(visit):
     """Each link, button, input and folded cell, in order, and it shows where it is."""
-    # Chromium itself stops at what scrolls, and a first key may be lost: more keys than stops.
+    # The table of contents opens as the page moves: there are more stops than at the start.
     for _ in range(visit.ask("watchFocus") + 40):
         visit.page.keyboard.press("Tab")
     return visit.ask("unreached")
