@@ -52,7 +52,7 @@ book: $(if $(OFFLINE),$(OFFLINE_BOOK),$(BOOK)) ## render the book into _build/ht
 
 # Built whole each time: an incremental build forgets the warnings of the build before it.
 $(BOOK): $(READY) _config.yml _toc.yml references.bib intro.md $(wildcard _static/* chapters/*.md \
-	chapters/*.ipynb rnncells/*.py) tools/equations.py tools/without_thebe.py
+	chapters/*.ipynb rnncells/*.py rnncells/*/*.py) tools/equations.py tools/without_thebe.py
 	$(call stage,building the book)
 	@$(BIN)/jupyter-book build . --all -W -n --keep-going -q
 	@touch $@

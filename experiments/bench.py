@@ -32,12 +32,12 @@ import numpy as np
 
 from experiments import ledger
 from experiments.bench_worker import BACKEND, OURS, STEPS, TORCH, WAYS, Task
-from rnncells import plotting
-from rnncells.bench import quartiles, read_bench
+from rnncells.book import plotting
+from rnncells.book.timings import quartiles, read_bench
 
 ROOT = Path(__file__).resolve().parent.parent
 GPU = ledger.accelerator(BACKEND)
-TABLE = ROOT / "experiments" / ("bench_gpu.csv" if GPU else "bench.csv")
+TABLE = ROOT / "rnncells" / "book" / ("bench_gpu.csv" if GPU else "bench.csv")
 FIGURE = ROOT / "_build" / "bench.png"
 CLEAR = Path("/proc/self/clear_refs")  # Linux alone has it
 

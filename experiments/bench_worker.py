@@ -102,14 +102,13 @@ def fast_loop(task):
 
 
 def min_gru_loop(task):
-    from rnncells.mingru import MinGRUCell
+    from rnncells import MinGRUCell
 
     return keras.layers.RNN(MinGRUCell(task.units))
 
 
 def min_gru_in_parallel(task):
-    from rnncells.mingru import MinGRUCell
-    from rnncells.parallel import ParallelRNN
+    from rnncells import MinGRUCell, ParallelRNN
 
     return ParallelRNN(MinGRUCell(task.units))
 

@@ -37,14 +37,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from rnncells import GRUCell, LSTMCell, MinGRUCell, RNNCell, SimpleRNNCell
-from rnncells.parallel import ParallelRNN
+from rnncells import AffineRNNCell, GRUCell, LSTMCell, MinGRUCell, ParallelRNN, SimpleRNNCell
 
 IMAGES, STEPS, FEATURES, UNITS, DIGITS = 128, 28, 28, 16, 10
 BATCH = 32  # of all devices together
 
 
-class LeakyCell(RNNCell):
+class LeakyCell(AffineRNNCell):
     """A cell as a reader may write it: each unit learns how much of its state it keeps."""
 
     def build(self, input_shape):
@@ -65,14 +64,6 @@ READERS = {
     "RNN(LeakyCell)": lambda: keras.layers.RNN(LeakyCell(UNITS)),
     "ParallelRNN(MinGRUCell)": lambda: ParallelRNN(MinGRUCell(UNITS)),
 }
-if BACKEND == "tensorflow":
-    from rnncells.fast import FastRNN
-
-    READERS |= {
-        "FastRNN(SimpleRNNCell)": lambda: FastRNN(SimpleRNNCell(UNITS)),
-        "FastRNN(LSTMCell)": lambda: FastRNN(LSTMCell(UNITS)),
-        "FastRNN(GRUCell)": lambda: FastRNN(GRUCell(UNITS)),
-    }
 
 Trained = collections.namedtuple("Trained", "rows start weights predictions")
 

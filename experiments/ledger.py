@@ -30,10 +30,11 @@ import keras
 import numpy as np
 
 import rnncells
-from rnncells import data, ledger
-from rnncells.parallel import DiagonalRNNCell, ParallelRNN
+from rnncells import DiagonalRNNCell, ParallelRNN
+from rnncells.book import data
+from rnncells.book import trainings as ledger
 
-LEDGER = Path(__file__).resolve().with_name("ledger.csv")
+LEDGER = ledger.LEDGER
 RUNNING = LEDGER.with_name("running")  # what unfinished runs need to go on
 
 VALIDATION = 10_000  # training images that are held out where settings are chosen

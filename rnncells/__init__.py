@@ -1,12 +1,28 @@
 """Readable, tested recurrent cells for Keras 3."""
 
-from rnncells.cell import RNNCell
-from rnncells.gru import GRUCell
-from rnncells.linear import LinearRNNCell
-from rnncells.lstm import LSTMCell
-from rnncells.mingru import MinGRUCell
-from rnncells.simple import SimpleRNNCell
+from rnncells import earlier as _earlier  # noqa: F401
+from rnncells.cells import (
+    AffineRNNCell,
+    DiagonalRNNCell,
+    GRUCell,
+    LinearRNNCell,
+    LSTMCell,
+    MinGRUCell,
+    RNNCell,
+    SimpleRNNCell,
+)
+from rnncells.layers import ParallelRNN
 
 __version__ = "0.1.0"
 
-__all__ = ["GRUCell", "LSTMCell", "LinearRNNCell", "MinGRUCell", "RNNCell", "SimpleRNNCell"]
+__all__ = [
+    "AffineRNNCell",
+    "DiagonalRNNCell",
+    "GRUCell",
+    "LSTMCell",
+    "LinearRNNCell",
+    "MinGRUCell",
+    "ParallelRNN",
+    "RNNCell",
+    "SimpleRNNCell",
+]

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from rnncells.cell import OLDEST_KERAS
+from rnncells.cells.contract import OLDEST_KERAS
 from tools import address as tool
 
 ROOT = Path(__file__).resolve().parent.parent

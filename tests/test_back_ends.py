@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from rnncells import GRUCell, RNNCell
+from rnncells import AffineRNNCell, GRUCell
 
 BACKEND = keras.backend.backend()
 SEEN = "3.15.1"  # the Keras whose faults the table lists
@@ -27,7 +27,7 @@ def array(tensor):
     return np.asarray(ops.convert_to_numpy(ops.cast(tensor, "float32")))
 
 
-class TwiceCell(RNNCell):
+class TwiceCell(AffineRNNCell):
     """A cell whose output is not its state."""
 
     def call(self, inputs, states):
@@ -35,7 +35,7 @@ class TwiceCell(RNNCell):
         return 2 * h, [h]
 
 
-class NoisyCell(RNNCell):
+class NoisyCell(AffineRNNCell):
     def __init__(self, units, **kwargs):
         super().__init__(units, **kwargs)
         self.seed = keras.random.SeedGenerator(0)
@@ -45,7 +45,7 @@ class NoisyCell(RNNCell):
         return h, [h]
 
 
-class ShiftedCell(RNNCell):
+class ShiftedCell(AffineRNNCell):
     """A float32 constant, whatever the cell's dtype."""
 
     def call(self, inputs, states):

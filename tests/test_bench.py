@@ -9,7 +9,7 @@ import pytest
 
 from experiments import bench as program
 from experiments import bench_worker as worker
-from rnncells import bench
+from rnncells.book import timings as bench
 
 TINY = {"steps": 4, "features": 3, "units": 2, "batch": 5}
 LSTM = program.Task("step", "training", "lstm", **TINY)
@@ -353,16 +353,13 @@ def test_the_figure_shows_the_training_of_the_lstm(tmp_path, monkeypatch):
 def test_rows_are_loaded_as_numbers_and_picked_by_column(table, tmp_path, monkeypatch):
     tasks = [LSTM, dataclasses.replace(LSTM, cell="gru")]
     program.write([made_up(task, "Keras's layer", [1.5, 2.5]) for task in tasks])
-    (tmp_path / "experiments").mkdir()
-    (tmp_path / "rnncells").mkdir()
-    table.rename(tmp_path / "experiments" / "bench.csv")
-    monkeypatch.setattr(bench, "__file__", str(tmp_path / "rnncells" / "bench.py"))
+    monkeypatch.setattr(bench, "__file__", str(tmp_path / "timings.py"))
     (row,) = bench.load_bench(cell="gru", batch=5)
     assert (row["ms_by_round"], row["mb"], row["cores"], row["ratio"]) == ([1.5, 2.5], None, 2, 2.0)
     assert len(bench.load_bench()) == 2
-    (tmp_path / "experiments" / "bench_gpu.csv").write_text("program,ms\na,1.5\n")
+    (tmp_path / "bench_gpu.csv").write_text("program,ms\na,1.5\n")
     assert bench.load_bench("bench_gpu") == [{"program": "a", "ms": 1.5}]
     with pytest.raises(KeyError, match="colour: expected one of what, mode, cell"):
         bench.load_bench(colour="blue")
-    text = (tmp_path / "experiments" / "bench.csv").read_text()
+    text = (tmp_path / "bench.csv").read_text()
     assert list(csv.reader(text.splitlines()))[0] == program.COLUMNS

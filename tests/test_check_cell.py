@@ -16,16 +16,23 @@ import pytest
 import zoo
 from keras import ops
 
-from rnncells import GRUCell, LinearRNNCell, LSTMCell, MinGRUCell, RNNCell, SimpleRNNCell
-from rnncells.checks import CHECKS
-from rnncells.subject import Subject
+from rnncells import (
+    AffineRNNCell,
+    GRUCell,
+    LinearRNNCell,
+    LSTMCell,
+    MinGRUCell,
+    SimpleRNNCell,
+)
 from rnncells.testing import check_cell, parametrize_with_checks
+from rnncells.testing.checks import CHECKS
+from rnncells.testing.subject import Subject
 
 BACKEND = keras.backend.backend()
 BY_NAME = {check.name: check for check in CHECKS}
 
 
-class Peephole(RNNCell):
+class Peephole(AffineRNNCell):
     """Two states, an output of a third width, arguments and a first state of its own."""
 
     state_names = ("h", "c")
@@ -94,7 +101,7 @@ for cls in (RunningVariance, SparseDecay):
 SOUND = [
     LinearRNNCell(4),
     SimpleRNNCell(4),
-    SimpleRNNCell(4, "relu", use_bias=False),
+    SimpleRNNCell(4, activation="relu", use_bias=False),
     LSTMCell(4),
     GRUCell(4),
     GRUCell(4, reset_after=False),

@@ -23,8 +23,8 @@ import keras
 import numpy as np
 import pytest
 
-from rnncells import data
-from rnncells.data import load_mnist, mnist_file
+from rnncells.book import data
+from rnncells.book.data import load_mnist, mnist_file
 
 REAL_FILE = os.environ.get("RNNCELLS_MNIST")
 needs_mnist = pytest.mark.skipif(not REAL_FILE, reason="RNNCELLS_MNIST is not set")
@@ -732,10 +732,10 @@ def test_the_stand_in_is_announced_once(tiny):
 
 
 def test_the_announcement_can_be_silenced_by_name(tiny, capfd):
-    """PYTHONWARNINGS=ignore::UserWarning:rnncells.data, for a notebook whose output is compared."""
+    """PYTHONWARNINGS=ignore::UserWarning:rnncells.book.data, for a notebook that is compared."""
     with warnings.catch_warnings(record=True) as shown:
         warnings.simplefilter("always")
-        warnings.filterwarnings("ignore", category=UserWarning, module=r"rnncells\.data\Z")
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"rnncells\.book\.data\Z")
         load_mnist()
     assert shown == []
     assert capfd.readouterr() == ("", "")
@@ -764,7 +764,7 @@ def test_without_scikit_learn_there_is_one_sentence(tiny, home, monkeypatch, cap
     assert capsys.readouterr() == ("", message + "\n")
 
 
-# ---- python -m rnncells.data
+# ---- python -m rnncells.book.data
 
 
 def run_as_program():

@@ -8,8 +8,8 @@ import matplotlib.pyplot as plt
 import pytest
 from matplotlib.colors import same_color
 
-from rnncells import diagrams
-from rnncells.plotting import COLORS
+from rnncells.book import diagrams
+from rnncells.book.plotting import COLORS
 
 
 @pytest.fixture

@@ -31,7 +31,6 @@ READERS = [
     "RNN(LeakyCell)",
     "ParallelRNN(MinGRUCell)",
 ]
-ON_TENSORFLOW = ["FastRNN(SimpleRNNCell)", "FastRNN(LSTMCell)", "FastRNN(GRUCell)"]
 BOUND = 1e-5
 MINUTES = 10
 
@@ -118,10 +117,8 @@ def compared(program, reader):
     return program.compare(reader) | {"batch": program.BATCH}
 
 
-@pytest.mark.parametrize("reader", READERS + ON_TENSORFLOW)
+@pytest.mark.parametrize("reader", READERS)
 def test_two_devices_train_as_one(there, reader):
-    if reader not in there(its_readers):
-        pytest.skip("FastRNN is for TensorFlow.")
     found = there(compared, reader)
     assert [complaint for rule in RULES for complaint in rule(found)] == []
 
@@ -131,8 +128,7 @@ def its_readers(program):
 
 
 def test_every_reader_of_the_program_is_tested(there):
-    on_tensorflow = ON_TENSORFLOW if there(its_back_end) == "tensorflow" else []
-    assert there(its_readers) == READERS + on_tensorflow
+    assert there(its_readers) == READERS
 
 
 # The proof that the rules can fail: something broken on purpose, and the rules that see it.

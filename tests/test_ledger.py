@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from experiments import ledger as program
-from rnncells import ledger
+from rnncells.book import trainings as ledger
 
 RUN = program.Run("rows", "simple", "orthogonal", 3, 1e-2, units=4, batch_size=64, epochs=3)
 

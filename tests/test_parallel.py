@@ -15,8 +15,8 @@ import pytest
 from keras import ops
 from oracle import BATCH, FEATURES, FINEST, STEPS, TOLERANCE, UNITS, assert_close, random
 
-from rnncells import GRUCell, MinGRUCell, RNNCell, parallel, reference
-from rnncells.parallel import DiagonalRNNCell, ParallelRNN, linear_scan
+from rnncells import DiagonalRNNCell, GRUCell, MinGRUCell, ParallelRNN, reference
+from rnncells.layers import linear_scan, parallel
 
 BACKEND = keras.backend.backend()
 EVERYTHING = {"return_sequences": True, "return_state": True}
@@ -316,10 +316,18 @@ def test_an_abstract_cell_is_not_made(cls):
     assert f"{cls.__name__} is abstract: it has no coefficients" in one_sentence(error)
 
 
-@pytest.mark.parametrize("name", ["recurrent_initializer", "recurrent_regularizer"])
-def test_there_is_nothing_recurrent_to_start_or_to_punish(name):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("recurrent_initializer", "zeros"),
+        ("recurrent_regularizer", "l2"),
+        ("recurrent_constraint", "non_neg"),
+        ("recurrent_dropout", 0.5),
+    ],
+)
+def test_options_of_a_recurrent_kernel_that_is_not_there_are_refused(name, value):
     with pytest.raises(ValueError) as error:
-        MinGRUCell(UNITS, **{name: "ones"})
+        MinGRUCell(UNITS, **{name: value})
     assert f"MinGRUCell: {name}: expected it left out" in one_sentence(error)
     cell = MinGRUCell(UNITS)
     cell.build((None, FEATURES))
@@ -369,11 +377,6 @@ def test_a_caller_is_told_what_the_plain_loop_tells(features, width, what):
         assert f"MinGRUCell: {what}" in str(error.value)
 
 
-def test_a_cell_with_a_matrix_before_its_state_keeps_it():
-    cell = type("Own", (RNNCell,), {"call": GRUCell.call})(UNITS)
-    assert cell._has_recurrent_kernel and not MinGRUCell(UNITS)._has_recurrent_kernel
-
-
 # Mutants: wrong mathematics that every shape test lets through, and the plain loop does not
 
 SITUATIONS = [
@@ -409,7 +412,7 @@ def situations(make_layer):
 
 @pytest.mark.parametrize(("right", "wrong"), [("", ""), *MUTANTS])
 def test_wrong_mathematics_is_caught(right, wrong):
-    source = inspect.getsource(parallel).replace('("rnncells.parallel")', '("mutant")')
+    source = inspect.getsource(parallel).replace('("rnncells.layers.parallel")', '("mutant")')
     assert not right or source.count(right) == 1
     scope = {"__name__": "mutant"}
     exec(source.replace(right, wrong) if right else source, scope)

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from rnncells import plotting
+from rnncells.book import plotting
 
 
 @pytest.fixture

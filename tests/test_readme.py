@@ -6,8 +6,8 @@ from pathlib import Path
 import keras
 import pytest
 
-import rnncells.data
-from rnncells.ledger import load_ledger, summary
+import rnncells.book.data
+from rnncells.book.trainings import load_ledger, summary
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.S)
@@ -18,12 +18,12 @@ def few_digits():
     return (x_train[:640], y_train[:640]), (x_test[:100], y_test[:100])
 
 
-load_mnist = rnncells.data.load_mnist
+load_mnist = rnncells.book.data.load_mnist
 
 
 @pytest.mark.filterwarnings("ignore:MNIST could not be had")
 def test_ten_lines_train_an_lstm(monkeypatch, capsys):
-    monkeypatch.setattr(rnncells.data, "load_mnist", few_digits)
+    monkeypatch.setattr(rnncells.book.data, "load_mnist", few_digits)
     assert len([line for line in BLOCKS[0].splitlines() if line]) <= 10
     exec(BLOCKS[0], {"__name__": "readme"})
     assert "'accuracy': " in capsys.readouterr().out

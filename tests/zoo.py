@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from rnncells import RNNCell
+from rnncells import AffineRNNCell
 
 UNITS = 4
 
@@ -45,7 +45,7 @@ class Layered(keras.layers.Layer):
 keras.saving.register_keras_serializable("zoo")(Layered)
 
 
-class Based(RNNCell):
+class Based(AffineRNNCell):
     """The same cell on RNNCell."""
 
     def __init__(self, units=UNITS, **kwargs):

@@ -25,8 +25,8 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import zoo  # noqa: E402
 
-from rnncells.checks import CHECKS, CheckFailed, gist  # noqa: E402
 from rnncells.testing import check_cell  # noqa: E402
+from rnncells.testing.checks import CHECKS, CheckFailed, gist  # noqa: E402
 
 PAGE = ROOT / "chapters" / "messages.md"
 STAGES = ("making the model", "training", "loading", "never")

@@ -217,7 +217,7 @@ def compare(paths, python, folder):
             "So cells tagged `mnist` are executed, and their outputs are not compared.", flush=True
         )
         command += ["-p", "tools.nbval_standin"]
-        said = "ignore::UserWarning:rnncells.data"  # once, above
+        said = "ignore::UserWarning:rnncells.book.data"  # once, above
         others = os.environ.get("PYTHONWARNINGS")
         os.environ["PYTHONWARNINGS"] = f"{others},{said}" if others else said
     return subprocess.run([*command, *map(str, paths)], cwd=folder).returncode

@@ -8,7 +8,7 @@ os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"  # the same sums in the same order
 
 ADDRESS = ""  # the book's repository
 if getattr(importlib.util.find_spec("rnncells"), "origin", None) is None:
-    if os.path.isfile("../rnncells/cell.py"):
+    if os.path.isfile("../rnncells/__init__.py"):
         sys.path.insert(0, os.path.abspath(".."))  # a clone: the package is one folder up
     elif ADDRESS:
         pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]  # and nothing else

@@ -13,7 +13,7 @@ import numpy as np
 
 import rnncells
 from rnncells import LSTMCell
-from rnncells.ledger import load_ledger
+from rnncells.book.trainings import load_ledger
 from rnncells.testing import check_cell
 
 # No custom_objects: a class that is registered is found by its name.
@@ -63,7 +63,7 @@ def plotting_asks_for_matplotlib():
     if importlib.util.find_spec("matplotlib"):
         return
     try:
-        importlib.import_module("rnncells.plotting")
+        importlib.import_module("rnncells.book.plotting")
     except ImportError as error:
         demand("matplotlib" in str(error), f"plotting without matplotlib says {error}")
 

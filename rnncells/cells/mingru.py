@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from rnncells.parallel import DiagonalRNNCell
+from rnncells.cells.diagonal import DiagonalRNNCell
 
 
 class MinGRUCell(DiagonalRNNCell):
@@ -25,8 +25,7 @@ class MinGRUCell(DiagonalRNNCell):
 
     Args:
         units: Positive int, the width of the state h and of the output.
-        **kwargs: ``use_bias``, ``kernel_initializer``, ``bias_initializer``,
-            ``kernel_regularizer``, ``bias_regularizer``; ``name``, ``dtype``, ``trainable``.
+        **kwargs: The arguments of AffineRNNCell, but for those that speak of the recurrent weights.
 
     Shapes:
         x: (batch, features), or all steps of it (batch, steps, features); h, output:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from rnncells.cell import dtype_of
+from rnncells.cells.sentences import dtype_of
 
 BATCH = 3
 TOLERANCE = 1e-5  # float32, five steps, numbers of size one
@@ -219,7 +219,7 @@ def _remade(cell, dtype):
 
 
 # Keras's own attributes, and RNNCell's record of the call that made it
-_NOT_THE_AUTHORS = {*vars(keras.layers.Layer()), "_arguments", "name", "built"}
+_NOT_THE_AUTHORS = {*vars(keras.layers.Layer()), "_record", "build", "_step_shape", "name", "built"}
 
 
 def _sayable_attributes(cell):

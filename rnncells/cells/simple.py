@@ -2,19 +2,19 @@
 
 import keras
 
-from rnncells.cell import RNNCell
+from rnncells.cells.affine import AffineRNNCell
 
 
-class SimpleRNNCell(RNNCell):
+class SimpleRNNCell(AffineRNNCell):
     """The simple recurrent cell.
 
-        h = tanh(x W + h U + b)
+        h = phi(x W + h U + b)
 
     Args:
         units: Positive int, the width of the state h and of the output.
-        activation: The nonlinearity; None for none.
-        **kwargs: ``use_bias``, the initializers and regularizers of RNNCell; ``name``,
-            ``dtype``, ``trainable``.
+        activation: The nonlinearity phi; None for none.
+        **kwargs: The arguments of AffineRNNCell: ``use_bias``; the initializers, regularizers and
+            constraints; ``dropout``, ``recurrent_dropout``, ``seed``; ``name``, ``dtype``.
 
     Shapes:
         x: (batch, features); h, output: (batch, units).
@@ -29,7 +29,7 @@ class SimpleRNNCell(RNNCell):
         Weights as in ``keras.layers.SimpleRNNCell``.
     """
 
-    def __init__(self, units, activation="tanh", **kwargs):
+    def __init__(self, units, *, activation="tanh", **kwargs):
         super().__init__(units, **kwargs)
         self.activation = keras.activations.get(activation)
 

@@ -28,10 +28,7 @@ def load_bench(table="bench", **where):
     Raises:
         KeyError: There is no such column.
     """
-    here = Path(__file__).parent
-    installed = here / f"{table}.csv"  # in a clone it stays where the benchmark writes it
-    path = installed if installed.exists() else here.parent / "experiments" / f"{table}.csv"
-    rows = read_bench(path)
+    rows = read_bench(Path(__file__).with_name(f"{table}.csv"))
     for key in where:
         if rows and key not in rows[0]:
             raise KeyError(f"load_bench: {key}: expected one of {', '.join(rows[0])}.")

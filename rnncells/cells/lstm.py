@@ -3,27 +3,27 @@
 import keras
 from keras import ops
 
-from rnncells.cell import RNNCell
+from rnncells.cells.affine import AffineRNNCell
 
 
-class LSTMCell(RNNCell):
+class LSTMCell(AffineRNNCell):
     """Long short-term memory.
 
         i, f, g, o = x W + h U + b      (four blocks of ``units`` columns)
-        c = sigmoid(f) * c + sigmoid(i) * tanh(g)
-        h = sigmoid(o) * tanh(c)
+        c = sigma(f) * c + sigma(i) * phi(g)
+        h = sigma(o) * phi(c)
 
     The input gate i writes the candidate g into the cell state c, the forget gate f keeps what
     was there, the output gate o shows it. The output is h.
 
     Args:
         units: Positive int, the width of the states h and c and of the output.
-        activation: The nonlinearity of the candidate and of the shown state; None for none.
-        recurrent_activation: The nonlinearity of the three gates.
-        unit_forget_bias: Whether the forget gate's bias starts at one, so that the cell begins
-            by keeping.
-        **kwargs: ``use_bias``, the initializers and regularizers of RNNCell; ``name``,
-            ``dtype``, ``trainable``.
+        activation: The nonlinearity phi of the candidate and of the shown state; None for none.
+        recurrent_activation: The nonlinearity sigma of the three gates.
+        unit_forget_bias: Whether the forget gate's bias is initialized with one, so that the cell
+            begins by keeping.
+        **kwargs: The arguments of AffineRNNCell: ``use_bias``; the initializers, regularizers and
+            constraints; ``dropout``, ``recurrent_dropout``, ``seed``; ``name``, ``dtype``.
 
     Shapes:
         x: (batch, features); h, c, output: (batch, units).
@@ -45,6 +45,7 @@ class LSTMCell(RNNCell):
     def __init__(
         self,
         units,
+        *,
         activation="tanh",
         recurrent_activation="sigmoid",
         unit_forget_bias=True,
@@ -63,9 +64,9 @@ class LSTMCell(RNNCell):
         return ops.concatenate([i, ops.ones_like(f), *others])
 
     def call(self, inputs, states):
-        sigmoid, tanh = self.recurrent_activation, self.activation
+        sigma, phi = self.recurrent_activation, self.activation
         h, c = states
         i, f, g, o = ops.split(self.affine(inputs, h), 4, axis=-1)
-        c = sigmoid(f) * c + sigmoid(i) * tanh(g)
-        h = sigmoid(o) * tanh(c)
+        c = sigma(f) * c + sigma(i) * phi(g)
+        h = sigma(o) * phi(c)
         return h, [h, c]

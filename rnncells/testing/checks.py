@@ -21,8 +21,8 @@ from unittest import SkipTest
 import keras
 import numpy as np
 
-from rnncells.cell import dtype_of, kind_of
-from rnncells.subject import (
+from rnncells.cells.sentences import dtype_of, kind_of
+from rnncells.testing.subject import (
     BATCH,
     Found,
     compare,

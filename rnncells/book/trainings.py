@@ -5,6 +5,8 @@ import csv
 import statistics
 from pathlib import Path
 
+LEDGER = Path(__file__).with_name("ledger.csv")
+
 # What a run was, but for its seed: runs that agree in all of these are repetitions.
 SETTINGS = (
     "task",
@@ -36,10 +38,7 @@ def load_ledger(**where):
     Raises:
         KeyError: There is no such column.
     """
-    here = Path(__file__).parent
-    installed = here / "ledger.csv"  # in a clone it stays where the runs write it
-    path = installed if installed.exists() else here.parent / "experiments" / "ledger.csv"
-    with open(path, newline="") as file:
+    with open(LEDGER, newline="") as file:
         rows = [
             {key: _value(key, text) for key, text in row.items()} for row in csv.DictReader(file)
         ]

@@ -1,11 +1,9 @@
 """The linear cell: the one that most tutorials start with."""
 
-from keras import ops
-
-from rnncells.cell import RNNCell
+from rnncells.cells.affine import AffineRNNCell
 
 
-class LinearRNNCell(RNNCell):
+class LinearRNNCell(AffineRNNCell):
     """A recurrent cell with no bias and no activation.
 
         h = x W + h U
@@ -15,21 +13,31 @@ class LinearRNNCell(RNNCell):
 
     Args:
         units: Positive int, the width of the state h and of the output.
-        kernel_initializer: Start of W; "uniform" draws from [-0.05, 0.05].
-        recurrent_initializer: Start of U, likewise.
-        **kwargs: The regularizers of RNNCell; ``name``, ``dtype``, ``trainable``.
+        kernel_initializer: Initialization of W; "uniform" draws from [-0.05, 0.05].
+        recurrent_initializer: Initialization of U, likewise.
+        use_bias: False.
+        **kwargs: The other arguments of AffineRNNCell.
 
     Shapes:
         x: (batch, features); h, output: (batch, units).
         W ``kernel``: (features, units); U ``recurrent_kernel``: (units, units).
 
     Raises:
-        ValueError: ``units`` is not a positive int.
+        ValueError: ``units`` is not a positive int; ``use_bias`` is not False.
     """
 
     def __init__(
-        self, units, kernel_initializer="uniform", recurrent_initializer="uniform", **kwargs
+        self,
+        units,
+        *,
+        kernel_initializer="uniform",
+        recurrent_initializer="uniform",
+        use_bias=False,
+        **kwargs,
     ):
+        if use_bias:
+            expected = "False, since the cell has no bias (SimpleRNNCell with activation=None has)"
+            raise self._error("use_bias", expected, repr(use_bias))
         super().__init__(
             units,
             use_bias=False,
@@ -39,5 +47,5 @@ class LinearRNNCell(RNNCell):
         )
 
     def call(self, inputs, states):
-        h = ops.matmul(inputs, self.kernel) + ops.matmul(states[0], self.recurrent_kernel)
+        h = self.affine(inputs, states[0])
         return h, [h]

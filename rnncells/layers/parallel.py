@@ -1,88 +1,15 @@
-"""Recurrences that need not wait: a cell linear in its state, and a layer that uses it."""
+"""ParallelRNN: the states of all steps at once, for a cell that is linear in its state."""
 
-import abc
-import inspect
 import math
 
 import keras
 from keras import ops
 
-from rnncells.cell import RNNCell, kind_of
+from rnncells.cells.diagonal import DiagonalRNNCell
+from rnncells.cells.sentences import demand_states, kind_of
 
 
-class DiagonalRNNCell(RNNCell):
-    """A cell that is linear in its state, unit by unit: an abstract base class.
-
-        h = a * h + b
-
-    a and b may be any function of the inputs, and of the inputs alone. (As a matrix before h, a
-    would be diagonal.) So they can be computed for all steps before any state is known, and then
-    the states can be, too: ``ParallelRNN`` does that, and ``keras.layers.RNN`` goes step by step.
-    There is no ``recurrent_kernel``. A complete cell:
-
-        class DecayingCell(DiagonalRNNCell):
-            def coefficients(self, inputs):
-                return 0.9, self.affine(inputs)
-
-    Args:
-        units: Positive int, the width of the state h and of the output.
-        **kwargs: The arguments of RNNCell, but for the two that speak of ``recurrent_kernel``.
-
-    Shapes:
-        inputs: (batch, features) or (batch, steps, features).
-        a, b: (batch, units) or (batch, steps, units); a may be anything that broadcasts to b.
-        kernel: (features, num_gates * units); bias: (num_gates * units,).
-
-    Raises:
-        TypeError: The class does not implement ``coefficients``.
-        ValueError: As for RNNCell; ``recurrent_initializer`` or ``recurrent_regularizer`` is
-            given; ``coefficients`` returns something else than a pair of these shapes.
-    """
-
-    _has_recurrent_kernel = False
-
-    def __new__(cls, *args, **kwargs):
-        if inspect.isabstract(cls):
-            raise TypeError(
-                f"{cls.__name__} is abstract: it has no coefficients(inputs) of its own; write one "
-                "in a class derived from DiagonalRNNCell, and return (a, b) from it."
-            )
-        return super().__new__(cls, *args, **kwargs)
-
-    def __init__(self, units, **kwargs):
-        for name in ("recurrent_initializer", "recurrent_regularizer"):
-            if name in kwargs:
-                expected = "it left out, since there is no recurrent_kernel"
-                raise self._error(name, expected, repr(kwargs[name]))
-        super().__init__(units, **kwargs)
-
-    @abc.abstractmethod
-    def coefficients(self, inputs):
-        """a and b for one step (batch, features), or for all of them (batch, steps, features)."""
-
-    def affine(self, inputs):
-        """``inputs @ kernel + bias``: (..., num_gates * units)."""
-        total = ops.matmul(inputs, self.kernel)
-        return total if self.bias is None else total + self.bias
-
-    def call(self, inputs, states):
-        a, b = self.checked_coefficients(inputs)
-        h = a * states[0] + b
-        return h, [h]
-
-    def checked_coefficients(self, inputs):
-        """``coefficients(inputs)``, or one sentence that says what is wrong with them."""
-        result = self.coefficients(inputs)
-        if not (isinstance(result, tuple) and len(result) == 2):
-            raise self._error("coefficients", "a pair (a, b), as in h = a * h + b", kind_of(result))
-        expected = (*inputs.shape[1:-1], self.units)
-        if tuple(getattr(result[1], "shape", (None,)))[1:] != expected:
-            shape = f"shape (batch, {', '.join(map(str, expected))})"
-            raise self._error("coefficients: b", shape, kind_of(result[1]))
-        return result
-
-
-@keras.saving.register_keras_serializable("rnncells.parallel")
+@keras.saving.register_keras_serializable("rnncells")
 class ParallelRNN(keras.layers.RNN):
     """``keras.layers.RNN`` of a DiagonalRNNCell, with the states of all steps computed at once.
 
@@ -121,8 +48,8 @@ class ParallelRNN(keras.layers.RNN):
         if self.go_backwards:
             sequences = ops.flip(sequences, axis=1)
             mask = mask if mask is None else ops.flip(mask, axis=1)
-        self.cell._check_inputs(sequences[:, 0])
-        self.cell._check_states("states", initial_state, list)
+        self.cell._demand_inputs(sequences[:, 0])
+        demand_states(self.cell, "states", initial_state, list)
         a, b = self.cell.checked_coefficients(sequences)
         a = a + ops.zeros_like(b)  # a number, or one for each unit, becomes an array
         if mask is not None:

@@ -6,7 +6,7 @@ element, and what flows to the right along the top is the state.
 
 import matplotlib.pyplot as plt
 
-from rnncells.plotting import COLORS
+from rnncells.book.plotting import COLORS
 
 LSTM_PARTS = ("sum", "input gate", "forget gate", "output gate")
 GRU_PARTS = ("leak", "update gate", "reset gate")

@@ -2,8 +2,8 @@
 
 ``load_mnist`` takes the first source that is there: the file that the environment variable
 ``RNNCELLS_MNIST`` names, the file in Keras's cache, a download into that cache, and where the
-download fails a stand-in that says what it is. ``python -m rnncells.data`` does the same once, so
-that notebooks which run afterwards find the file in the cache, and prints what serves.
+download fails a stand-in that says what it is. ``python -m rnncells.book.data`` does the same once,
+so that notebooks which run afterwards find the file in the cache, and prints what serves.
 
 MNIST is by Yann LeCun, Corinna Cortes and Christopher J. C. Burges (1998). The stand-in is
 scikit-learn's copy of Alpaydin and Kaynak's optical digits (1998).
