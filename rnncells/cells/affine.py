@@ -101,6 +101,12 @@ class AffineRNNCell(Dropout, RNNCell):
         self.bias_constraint = keras.constraints.get(bias_constraint)
         self.make_dropout(dropout, recurrent_dropout, seed)
 
+    @classmethod
+    def from_config(cls, config):
+        """Makes a cell from its configuration, or from that of Keras's cell of the same kind."""
+        # How Keras orders its products; the numbers are the same.
+        return super().from_config({k: v for k, v in config.items() if k != "implementation"})
+
     @property
     def recurrent_shape(self):
         return (self.units, self.num_gates * self.units)

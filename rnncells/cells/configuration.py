@@ -23,6 +23,19 @@ class Configured(keras.layers.Layer):
             cls.__init__ = _recorded(cls.__init__)
         _register(cls, package or cls.__module__.partition(".")[0])
 
+    def __init__(self, **kwargs):
+        try:
+            super().__init__(**kwargs)
+        except ValueError as error:
+            if "Unrecognized keyword" not in str(error):
+                raise
+            unknown = set(kwargs) - {"name", "dtype", "trainable", "activity_regularizer"}
+            known = sorted({*self._record.arguments, "name", "dtype", "trainable"} - unknown)
+            raise TypeError(
+                f"{type(self).__name__}: expected arguments that it has ({', '.join(known)}); got"
+                f" {', '.join(sorted(unknown))}."
+            ) from None
+
     def get_config(self):
         """The constructor's arguments by name, so that ``from_config`` makes the same cell.
 

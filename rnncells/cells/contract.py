@@ -61,6 +61,7 @@ class RNNCell(Configured, abc.ABC):
 
     state_names = ("h",)
     _step_shape = None  # (batch, ...), known once built
+    _takes_more = False  # whether it was called by hand with more than inputs and states
 
     def __init_subclass__(cls, package=None, **kwargs):
         super().__init_subclass__(package=package, **kwargs)
@@ -107,6 +108,8 @@ class RNNCell(Configured, abc.ABC):
         return [ops.zeros((batch_size, *shape), dtype=self.compute_dtype) for shape in shapes]
 
     def __call__(self, inputs, states, *args, **kwargs):
+        if args or set(kwargs) - {"training"}:
+            self._takes_more = True  # so a step cannot be tried without it
         self._demand_inputs(inputs)
         sentences.demand_states(self, "states", states, (list, tuple))
         # A list on every back end: TensorFlow's loop and PyTorch's pass a tuple.
@@ -139,7 +142,8 @@ class RNNCell(Configured, abc.ABC):
             if not self.built:
                 build(input_shape)
                 self._step_shape = tuple(input_shape)
-                sentences.demand_one_step(self, self._step_shape)
+                if not self._takes_more:
+                    sentences.demand_one_step(self, self._step_shape)
                 sentences.demand_first_states(self)
 
         return built_once

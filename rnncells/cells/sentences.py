@@ -96,11 +96,18 @@ def demand_one_step(cell, step_shape):
     except Exception as error:
         widths = [shape[0] if len(shape) == 1 else shape for shape in shapes]
         expected = f"a step of shape {step.shape} and states of widths {widths}"
+        if more := _further_arguments(cell.call):
+            expected += f", which is all that keras.layers.RNN passes, without {more},"
         lines = [line.strip() for line in _reason(error).splitlines() if line.strip()]
         cause = ": ".join([type(error).__name__, *lines[-1:]]).rstrip(" .:")
         raise cell._error("call", f"{expected} to pass through it", cause) from error
     demand_result(cell, trial.no_tensors or result)
     demand_dtypes(cell, "call's new states", result[1])
+
+
+def _further_arguments(call):
+    names = list(inspect.signature(call).parameters)[2:]
+    return ", ".join(name for name in names if name != "training")
 
 
 class _Trial(keras.layers.Layer):

@@ -219,7 +219,15 @@ def _remade(cell, dtype):
 
 
 # Keras's own attributes, and RNNCell's record of the call that made it
-_NOT_THE_AUTHORS = {*vars(keras.layers.Layer()), "_record", "build", "_step_shape", "name", "built"}
+_NOT_THE_AUTHORS = {
+    *vars(keras.layers.Layer()),
+    "_record",
+    "build",
+    "_step_shape",
+    "_takes_more",
+    "name",
+    "built",
+}
 
 
 def _sayable_attributes(cell):
