@@ -75,7 +75,7 @@ def find(names):
 
 def mnist_is_real():
     """Whether MNIST itself is here, once a download has been tried; says what serves."""
-    from rnncells import data  # takes seconds, and --help need not wait for it
+    from rnncells.book import data  # takes seconds, and --help need not wait for it
 
     if data.main() != 0:
         sys.exit(1)
