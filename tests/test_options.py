@@ -641,6 +641,16 @@ def test_a_cell_in_a_cell_is_built_once(tmp_path):
     assert_close(again.predict(x, verbose=0), model.predict(x, verbose=0), 0)
 
 
+def test_build_may_name_its_argument_as_it_likes():
+    class Short(Minimal):
+        def build(self, shape):
+            super().build(shape)
+
+    cell = Short(UNITS)
+    cell(random(BATCH, FEATURES, dtype="float32"), cell.get_initial_state(batch_size=BATCH))
+    assert tuple(cell.kernel.shape) == (FEATURES, UNITS)
+
+
 class Attending(AffineRNNCell):
     def call(self, inputs, states, constants=None):
         h = ops.tanh(self.affine(inputs, states[0]) + constants[0])

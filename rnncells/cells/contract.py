@@ -138,12 +138,14 @@ class RNNCell(Configured, abc.ABC):
         """A cell inside another one may be built by both; the weights are made once."""
 
         @functools.wraps(build)
-        def built_once(input_shape):
-            if not self.built:
-                build(input_shape)
-                self._step_shape = tuple(input_shape)
-                if not self._takes_more:
-                    sentences.demand_one_step(self, self._step_shape)
-                sentences.demand_first_states(self)
+        def built_once(*args, **kwargs):
+            if self.built:
+                return
+            build(*args, **kwargs)
+            (step_shape,) = [*args, *kwargs.values()]
+            self._step_shape = tuple(step_shape)
+            if not self._takes_more:
+                sentences.demand_one_step(self, self._step_shape)
+            sentences.demand_first_states(self)
 
         return built_once
