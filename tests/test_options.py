@@ -4,7 +4,10 @@ Runs on every back end: KERAS_BACKEND=jax pytest tests/test_options.py
 """
 
 import copy
+import inspect
 import json
+import re
+import textwrap
 
 import keras
 import numpy as np
@@ -15,6 +18,7 @@ from oracle import BATCH, FEATURES, STEPS, UNITS, assert_close, random
 
 from rnncells import (
     AffineRNNCell,
+    DiagonalRNNCell,
     GRUCell,
     LinearRNNCell,
     LSTMCell,
@@ -590,6 +594,48 @@ def test_frozen_weights_stay_and_the_others_move():
     model.fit(x, x[:, 0], verbose=0)
     moved = [w.name for w in model.weights if np.any(ops.convert_to_numpy(w) != before[w.name])]
     assert moved == ["bias"] and len(before) == 3
+
+
+# The complete cells of the docstrings, as they are printed
+
+
+def documented(cls):
+    (program,) = re.findall(r"(?ms)^    class .*?\n\n", inspect.getdoc(cls))
+    scope = {"keras": keras, cls.__name__: cls, "__name__": "documented"}
+    exec(textwrap.dedent(program), scope)
+    return next(v for v in reversed(scope.values()) if isinstance(v, type))
+
+
+def maximum(x, weights):
+    return np.maximum(x.max(axis=1), 0)  # the first state is zeros
+
+
+def tanh_of_the_affine_map(x, weights):
+    W, U, b = weights
+    h = np.zeros((len(x), len(U)))
+    for t in range(x.shape[1]):
+        h = np.tanh(x[:, t] @ W + h @ U + b)
+    return h
+
+
+def decay(x, weights):
+    W, b = weights
+    return sum(0.9 ** (STEPS - 1 - t) * (x[:, t] @ W + b) for t in range(STEPS))
+
+
+@pytest.mark.parametrize(
+    ("cls", "units", "expected"),
+    [
+        (RNNCell, FEATURES, maximum),
+        (AffineRNNCell, UNITS, tanh_of_the_affine_map),
+        (DiagonalRNNCell, UNITS, decay),
+    ],
+)
+def test_the_complete_cells_of_the_docstrings_are_complete(cls, units, expected):
+    layer = built(documented(cls)(units))
+    layer.set_weights(oracle.random_weights(layer))
+    x = random(BATCH, STEPS, FEATURES, dtype="float32")
+    assert_close(numbers(layer, x), expected(x, layer.get_weights()), 1e-5)
 
 
 # Cells inside, arguments more
