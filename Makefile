@@ -52,14 +52,14 @@ book: $(if $(OFFLINE),$(OFFLINE_BOOK),$(BOOK)) ## render the book into _build/ht
 
 # Built whole each time: an incremental build forgets the warnings of the build before it.
 $(BOOK): $(READY) _config.yml _toc.yml references.bib intro.md $(wildcard _static/* chapters/*.md \
-	chapters/*.ipynb rnncells/*.py rnncells/*/*.py) tools/equations.py tools/without_thebe.py
+	chapters/*.ipynb rnncells/*.py rnncells/*/*.py) $(wildcard tools/extensions/*.py)
 	$(call stage,building the book)
 	@$(BIN)/jupyter-book build . --all -W -n --keep-going -q
 	@touch $@
 
-$(OFFLINE_BOOK): $(BOOK) tools/offline.py
+$(OFFLINE_BOOK): $(BOOK) tools/pages/offline.py
 	$(call stage,copying it with MathJax beside the pages)
-	@$(BIN)/python tools/offline.py _build/html _build/offline
+	@$(BIN)/python tools/pages/offline.py _build/html _build/offline
 	@touch $@
 
 test: $(READY) ## everything: code, unit tests, notebooks, the book and its pages
@@ -84,7 +84,7 @@ check-units: $(READY)
 
 check-notebooks: $(READY)
 	$(call stage,notebooks: run again and compared with their stored outputs)
-	@$(BIN)/python tools/notebooks.py test $(NAMES)
+	@$(BIN)/python tools/notebooks/run.py test $(NAMES)
 
 check-pages: $(BOOK)
 	$(call stage,the pages of the book)
@@ -93,7 +93,7 @@ check-pages: $(BOOK)
 # Skipped where a program is missing, unless RNNCELLS_BROWSER=required.
 check-browser: $(BOOK)
 	$(call stage,the pages in a browser)
-	@missing=$$($(BIN)/python tools/chromium.py); \
+	@missing=$$($(BIN)/python tools/pages/chromium.py); \
 	if [[ -z "$$missing" ]]; then \
 		$(MAKE) --no-print-directory $(OFFLINE_BOOK); \
 		$(BIN)/python -m pytest tests/test_browser.py -n 2; \
@@ -106,23 +106,23 @@ check-browser: $(BOOK)
 pdf: $(PDF) ## the whole book in one file, _build/book.pdf
 	@echo "Open $(CURDIR)/$(PDF)"
 
-$(PDF): $(OFFLINE_BOOK) tools/pdf.py tools/chromium.py tools/contents.py
+$(PDF): $(OFFLINE_BOOK) tools/pages/pdf.py tools/pages/chromium.py tools/pages/contents.py
 	$(call stage,printing the book)
-	@$(BIN)/python -m tools.pdf _build/offline $@
+	@$(BIN)/python -m tools.pages.pdf _build/offline $@
 
 notebooks: $(READY) ## execute the notebooks and store their outputs (NAMES="01 03" for some)
-	@$(BIN)/python tools/notebooks.py store $(NAMES)
+	@$(BIN)/python tools/notebooks/run.py store $(NAMES)
 
 # Taken from the command line alone; the shell reads it from the environment, unquoted by make.
 set-address: $(READY) ## write the repository's address everywhere (URL=https://github.com/OWNER/NAME), or take it out (URL=)
-	@$(if $(findstring command,$(origin URL)),$(BIN)/python tools/address.py "$$URL",\
+	@$(if $(findstring command,$(origin URL)),$(BIN)/python tools/release/address.py "$$URL",\
 		echo "set-address needs URL=https://github.com/OWNER/NAME, or URL= to take the address out." >&2; exit 1)
 
 messages: $(READY) ## write chapters/messages.md: what each mistake in a cell is told by
-	@$(BIN)/python tools/messages.py
+	@$(BIN)/python tools/pages/messages.py
 
 ulp: $(READY) ## which printed numbers change when the first weights move by one ulp
-	@$(BIN)/python tools/notebooks.py ulp $(NAMES)
+	@$(BIN)/python tools/notebooks/run.py ulp $(NAMES)
 
 results: $(READY) ## train what the results ledger still lacks (hours; stop and go on at any time)
 	@$(BIN)/python experiments/ledger.py run
@@ -168,27 +168,27 @@ test-colab: ## the notebooks, copied, on the versions that Colab publishes (NAME
 test-oldest: ## the same on the oldest Keras and TensorFlow
 test-newest: ## the same on the newest
 test-colab test-oldest test-newest: test-%: $(READY)
-	$(call stage,$@: the notebooks on tools/versions/$*.txt)
+	$(call stage,$@: the notebooks on tools/notebooks/versions/$*.txt)
 	@python="$$(command -v python$(WANTED) || true)"; \
 	"$$python" -c '$(RUNS)' 2>/dev/null || { \
 		python="$(PYTHON)"; echo "Python $(WANTED) is not here: $$("$(PYTHON)" --version) instead."; }; \
 	rm -rf .venv-$*; "$$python" -m venv .venv-$*
-	@$(call fetch,.venv-$*) -r tools/versions/$*.txt
-	@$(BIN)/python -m tools.elsewhere .venv-$*/$(SCRIPTS)/python $(NAMES)
+	@$(call fetch,.venv-$*) -r tools/notebooks/versions/$*.txt
+	@$(BIN)/python -m tools.notebooks.elsewhere .venv-$*/$(SCRIPTS)/python $(NAMES)
 
 # Needs no .venv: Colab's Python, for one, has no ensurepip. pip is then the machine's.
 test-here: ## the same with what a Python has already (PYTHON=...)
 	$(call stage,$@: the notebooks on what $(PYTHON) has)
 	@rm -rf .venv-here; "$(PYTHON)" -m venv --without-pip --system-site-packages .venv-here
 	@$(call fetch,.venv-here) nbval nbclient pytest-xdist pyyaml build
-	@.venv-here/$(SCRIPTS)/python -m tools.elsewhere .venv-here/$(SCRIPTS)/python $(NAMES)
+	@.venv-here/$(SCRIPTS)/python -m tools.notebooks.elsewhere .venv-here/$(SCRIPTS)/python $(NAMES)
 
 dist: $(READY) ## a release's files in dist/: built, checked, and the wheel tried in an empty environment
-	@$(BIN)/python -m tools.dist
+	@$(BIN)/python -m tools.release.dist
 
 # Needs no .venv: a workflow calls it when setting one up may be what failed.
 report-failure: ## in a workflow: an issue that names the failed run, or a comment on the open one
-	@"$(PYTHON)" tools/report_failure.py
+	@"$(PYTHON)" tools/release/report_failure.py
 
 lock: ## resolve requirements.lock again
 	@command -v uv >/dev/null || { echo "make lock needs uv (pip install uv)." >&2; exit 1; }

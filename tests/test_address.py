@@ -9,7 +9,7 @@ import nbformat
 import pytest
 
 from rnncells.cells.contract import OLDEST_KERAS
-from tools import address as tool
+from tools.release import address as tool
 
 ROOT = Path(__file__).resolve().parent.parent
 OWNER_AND_NAME = "some-one/inside.the_RNN-cell"
@@ -117,7 +117,7 @@ def test_a_book_with_an_address_passes_the_rules_for_its_pages(tmp_path):
     shutil.copytree(ROOT, copy, ignore=left_out)
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     for command in (
-        [sys.executable, "tools/address.py", MADE_UP],
+        [sys.executable, "tools/release/address.py", MADE_UP],
         [jupyter_book, "build", ".", "--all", "-W", "-n", "-q"],
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_book.py"],
     ):
@@ -224,4 +224,8 @@ def test_an_older_keras_is_refused_in_one_sentence():
 def test_the_oldest_keras_is_the_same_everywhere():
     oldest = ".".join(map(str, OLDEST_KERAS))
     assert f'"keras>={oldest}"' in (ROOT / "pyproject.toml").read_text()
-    assert f"keras=={oldest}.0\n" in (ROOT / "tools" / "versions" / "oldest.txt").read_text()
+    versions = ROOT / "tools" / "notebooks" / "versions"
+    assert f"keras=={oldest}.0\n" in (versions / "oldest.txt").read_text()
+        f"keras=={oldest}.0\n"
+        in (ROOT / "tools" / "notebooks" / "versions" / "oldest.txt").read_text()
+    )

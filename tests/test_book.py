@@ -16,8 +16,8 @@ import pytest
 from bs4 import BeautifulSoup
 
 import rnncells
-from tools import address as tool
-from tools import contents
+from tools.pages import contents
+from tools.release import address as tool
 
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build" / "html"

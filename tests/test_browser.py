@@ -13,7 +13,7 @@ import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
 
-from tools import chromium, contents, pdf
+from tools.pages import chromium, contents, pdf
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "_build" / "offline"

@@ -1,10 +1,10 @@
-"""chapters/messages.md is what tools/messages.py writes: made again, mistake by mistake."""
+"""chapters/messages.md is what tools/pages/messages.py writes: made again, mistake by mistake."""
 
 import keras
 import pytest
 import zoo
 
-from tools import messages
+from tools.pages import messages
 
 TEXT = messages.PAGE.read_text()
 

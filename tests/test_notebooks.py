@@ -16,7 +16,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from tools import notebooks as tool
+from tools.notebooks import run as tool
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "chapters").glob("*.ipynb"))
@@ -365,7 +365,7 @@ def test_every_rule_is_seen_to_complain():
     assert {rule for rule, _ in BROKEN} == set(RULES)
 
 
-# tools/notebooks.py and nbval themselves.
+# tools/notebooks/run.py and nbval themselves.
 
 
 @pytest.fixture
@@ -456,7 +456,7 @@ def test_cells_tagged_mnist_are_not_compared_on_the_stand_in(book):
     tool.store([path])
     path.write_text(path.read_text().replace('"1\\n"', '"2\\n"'))
     assert run_nbval(path).returncode == 1
-    assert run_nbval(path, "-p", "tools.nbval_standin").returncode == 0
+    assert run_nbval(path, "-p", "tools.notebooks.nbval_standin").returncode == 0
 
 
 def run_nbval(path, *options):

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 import rnncells
-from tools import dist, report_failure
+from tools.release import dist, report_failure
 
 ROOT = Path(__file__).resolve().parent.parent
 GITHUB = ROOT / ".github"
@@ -250,9 +250,9 @@ def test_make_lints_with_the_same_settings():
 # A release.
 
 PACKAGE = {"rnncells/__init__.py", "rnncells/cells/lstm.py", "rnncells/book/ledger.csv"}
-TRACKED = PACKAGE | {"tests/oracle.py", "experiments/ledger.py", "tools/dist.py"}
+TRACKED = PACKAGE | {"tests/oracle.py", "experiments/ledger.py", "tools/release/dist.py"}
 WHEEL = PACKAGE | {dist.LICENCE} | dist.INFO
-ARCHIVE = (TRACKED - {"tools/dist.py"}) | {"PKG-INFO"}
+ARCHIVE = (TRACKED - {"tools/release/dist.py"}) | {"PKG-INFO"}
 README = "# A\n\nSee [b](https://c.d), **e**:\n\n```\nf\n```\n\n| g |\n|---|\n| h |\n"
 
 
@@ -280,7 +280,7 @@ BROKEN_RELEASES = [
     (dist.wheel_holds_the_package_alone, (WHEEL | {"rnncells/scratch.py"}, TRACKED)),
     (dist.wheel_holds_the_package_alone, (WHEEL | {"tests/oracle.py"}, TRACKED)),
     (dist.archive_holds_the_package_and_its_tests, (ARCHIVE - {"rnncells/cells/lstm.py"}, TRACKED)),
-    (dist.archive_holds_the_package_and_its_tests, (ARCHIVE | {"tools/dist.py"}, TRACKED)),
+    (dist.archive_holds_the_package_and_its_tests, (ARCHIVE | {"tools/release/dist.py"}, TRACKED)),
     (dist.archive_holds_the_package_and_its_tests, (ARCHIVE | {"tests/scratch.py"}, TRACKED)),
     (dist.readme_renders, (metadata(""),)),
     (dist.readme_renders, (metadata(README, "text/x-rst"),)),

@@ -12,8 +12,8 @@ from pathlib import Path
 import nbformat
 import yaml
 
-ROOT = Path(__file__).resolve().parent.parent
-SET_UP_CELL = ROOT / "tools" / "set_up_cell.py"
+ROOT = Path(__file__).resolve().parents[2]
+SET_UP_CELL = ROOT / "tools" / "notebooks" / "set_up_cell.py"
 
 COLAB = "https://colab.research.google.com"
 

@@ -1,6 +1,6 @@
 """Prints the whole book: the articles of an offline book on one page, and that page as a PDF.
 
-    python -m tools.pdf _build/offline _build/book.pdf
+    python -m tools.pages.pdf _build/offline _build/book.pdf
 
 The pages are the ones that the tests look at, so numbers and outputs are theirs.
 """
@@ -16,10 +16,10 @@ from urllib.parse import urldefrag
 import yaml
 from bs4 import BeautifulSoup
 
-from tools import contents
-from tools.chromium import launched
+from tools.pages import contents
+from tools.pages.chromium import launched
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 FRAME = """<!DOCTYPE html>
 <html lang="en" data-theme="light">

@@ -1,6 +1,6 @@
 """Writes chapters/messages.md: every broken cell of tests/zoo.py, and who says what about it.
 
-    python tools/messages.py
+    python tools/pages/messages.py
 
 Each mistake is made as a user makes it, on Keras's Layer and on RNNCell: a model is built, trained
 and loaded from its file. What the first error says is written down, and what check_cell says.
@@ -18,7 +18,7 @@ from pathlib import Path
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import keras  # noqa: E402

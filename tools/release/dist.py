@@ -19,7 +19,7 @@ from markdown_it import MarkdownIt
 
 import rnncells
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DIST = ROOT / "dist"
 VERSION = rnncells.__version__
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
@@ -150,7 +150,7 @@ def try_the_wheel(wheel, folder):
     (folder / "back_end.txt").write_text("\n".join(back_end))
     pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-c", lock]
     run(*pip, "-r", folder / "back_end.txt", wheel)
-    smoke = shutil.copy(ROOT / "tools" / "smoke.py", folder)
+    smoke = shutil.copy(ROOT / "tools" / "release" / "smoke.py", folder)
     elsewhere = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
     print(run(python, smoke, cwd=folder, env=elsewhere | {"CUDA_VISIBLE_DEVICES": ""}), end="")
 

@@ -1,6 +1,6 @@
 """The machine's own Chromium, for the tests of the pages and for the PDF.
 
-python tools/chromium.py     says in one line what is missing for them; nothing is said otherwise
+python tools/pages/chromium.py   says in one line what is missing for them, and nothing otherwise
 """
 
 import shutil

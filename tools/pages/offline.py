@@ -1,6 +1,6 @@
 """Makes a built book need no network: a copy of it, in which MathJax is a file beside the pages.
 
-python tools/offline.py _build/html _build/offline
+python tools/pages/offline.py _build/html _build/offline
 """
 
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sphinx.ext.mathjax import MATHJAX_URL
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 FETCHED = ROOT / "_build" / "mathjax"
 VERSION = "3.2.2"
 # Every TeX extension and no fonts: formulas are drawn as SVG, so one file is all that a page loads.

@@ -20,7 +20,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbval.plugin import get_sanitize_patterns
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = ROOT / "chapters"
 SANITIZER = ROOT / "tests" / "nbval_sanitize.cfg"
 CELL_TIMEOUT = 600  # seconds
@@ -216,7 +216,7 @@ def compare(paths, python, folder):
         print(
             "So cells tagged `mnist` are executed, and their outputs are not compared.", flush=True
         )
-        command += ["-p", "tools.nbval_standin"]
+        command += ["-p", "tools.notebooks.nbval_standin"]
         said = "ignore::UserWarning:rnncells.book.data"  # once, above
         others = os.environ.get("PYTHONWARNINGS")
         os.environ["PYTHONWARNINGS"] = f"{others},{said}" if others else said

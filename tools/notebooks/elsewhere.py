@@ -17,7 +17,8 @@ import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools import address, notebooks
+from tools.notebooks import run as notebooks
+from tools.release import address
 
 ROOT = notebooks.ROOT
 # Keras 3.13.0 says this when it is imported, on any NumPy; nbval would take it for an output.
@@ -100,8 +101,9 @@ def copies(paths, folder):
     """Copies of the notebooks, with nothing of the checkout beside them but nbval's plugin."""
     chapters = folder / "notebooks"
     chapters.mkdir()
-    (folder / "tools").mkdir()
-    shutil.copy(ROOT / "tools" / "nbval_standin.py", folder / "tools")
+    plugin = folder / "tools" / "notebooks"
+    plugin.mkdir(parents=True)
+    shutil.copy(ROOT / "tools" / "notebooks" / "nbval_standin.py", plugin)
     return [Path(shutil.copy(path, chapters)) for path in paths]
 
 
