@@ -74,7 +74,7 @@ class GRUCell(AffineRNNCell):
         xz, xr, xg = ops.split(self.from_inputs(inputs), 3, axis=-1)
         hz, hr, *hg = ops.split(self.from_state(h), 2 + self.reset_after, axis=-1)
         z, r = sigma(xz + hz), sigma(xr + hr)
-        g = phi(xg + (r * hg[0] if self.reset_after else self.from_reset(r * h)))
+        g = phi(xg + self.reset(r, h, *hg))
         h = z * h + (1 - z) * g
         return h, [h]
 
@@ -92,6 +92,8 @@ class GRUCell(AffineRNNCell):
         h = ops.matmul(h, self.recurrent_kernel)
         return h + self.bias[1] if self.use_bias else h
 
-    def from_reset(self, rh):
-        """(r * h) U_g: (batch, units)."""
-        return ops.matmul(self.drop_state(rh), self.recurrent_kernel[:, 2 * self.units :])
+    def reset(self, r, h, hg=None):
+        """What the candidate sees of the state: r * (h U_g + d_g), or (r * h) U_g."""
+        if self.reset_after:
+            return r * hg
+        return ops.matmul(self.drop_state(r * h), self.recurrent_kernel[:, 2 * self.units :])
