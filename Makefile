@@ -63,8 +63,7 @@ $(OFFLINE_BOOK): $(BOOK) tools/pages/offline.py
 	@touch $@
 
 test: $(READY) ## everything: code, unit tests, notebooks, the book and its pages
-	@$(MAKE) --no-print-directory --keep-going check-code check-units check-notebooks check-pages check-browser
-	@echo "== all passed"
+	@$(BIN)/python tools/stages.py $(MAKE) check-code check-units check-notebooks check-pages check-browser
 
 check-code: $(READY) check-workflows
 	$(call stage,ruff)
