@@ -467,7 +467,14 @@ def test_what_a_state_size_means(size, shapes):
     assert_close(numbers(keras.layers.RNN(Many(1)), x), x[:, -1], 0)
 
 
-@pytest.mark.parametrize("size", [0, [4, -1], [], None, 4.0, "4", [4, (2, 0)]])
+SIZES = [0, [4, -1], [], None, 4.0, "4", [4, (2, 0)], np.int64(4)]
+if BACKEND == "tensorflow":
+    import tensorflow as tf
+
+    SIZES.append(tf.TensorShape([4]))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
 def test_another_state_size_is_one_sentence(size):
     class Odd(Minimal):
         def __init__(self, units, **kwargs):
