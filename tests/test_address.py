@@ -149,7 +149,7 @@ def set_up(tmp_path):
 
     def run(address=""):
         code = tool.set_up_cell(address) + "\nimport rnncells\nprint(rnncells.__file__)"
-        command = [sys.executable, "-S", "-c", code]
+        command = [sys.executable, "-S", "-E", "-c", code]
         result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
         return result.stdout.strip() or result.stderr.strip().splitlines()[-1]
 

@@ -147,6 +147,16 @@ def reference_is_complete(pages):
             yield f"{name}: no entry that says: {summary}"
 
 
+def what_is_abstract_is_marked(pages):
+    content = article(pages["chapters/api.html"])
+    for name in rnncells.__all__:
+        for method, value in vars(getattr(rnncells, name)).items():
+            entry = content.find(id=f"rnncells.{name}.{method}")
+            marked = entry is not None and "abstract" in entry.get_text().split()
+            if entry is not None and marked != getattr(value, "__isabstractmethod__", False):
+                yield f"{name}.{method}: abstract {'on the page' if marked else 'in the package'} alone"
+
+
 RULES = [
     every_page_is_there,
     images_have_alt_text,
@@ -158,6 +168,7 @@ RULES = [
     nothing_went_wrong,
     nothing_is_raw,
     reference_is_complete,
+    what_is_abstract_is_marked,
 ]
 
 
@@ -218,6 +229,7 @@ BROKEN = [
     (nothing_is_raw, GLOSSARY, add("<p>:::{note}</p>")),
     (nothing_is_raw, GLOSSARY, add("<p>[a](b.md)</p>")),
     (reference_is_complete, API, remove("dl.py")),
+    (what_is_abstract_is_marked, API, remove("em.property")),
 ]
 
 
