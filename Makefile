@@ -79,7 +79,7 @@ check-workflows: $(READY)
 
 check-units: $(READY)
 	$(call stage,unit tests)
-	@$(BIN)/python -m pytest tests --ignore=tests/test_book.py --ignore=tests/test_browser.py --cov=rnncells -n 2
+	@$(BIN)/python -m pytest tests --ignore=tests/test_book.py --ignore=tests/test_browser.py --cov=rnncells -n 2 --dist worksteal
 
 check-notebooks: $(READY)
 	$(call stage,notebooks: run again and compared with their stored outputs)

@@ -109,6 +109,10 @@ def test_make_asks_for_the_address():
     assert result.returncode != 0 and "is no address of a repository" in result.stderr
 
 
+# That its rules can fail needs no second proof.
+PAGES = "tests/test_book.py::test_pages"
+
+
 @pytest.mark.slow
 def test_a_book_with_an_address_passes_the_rules_for_its_pages(tmp_path):
     """Among them: Colab opens each chapter at its own place, and no link leads to anybody else."""
@@ -119,7 +123,7 @@ def test_a_book_with_an_address_passes_the_rules_for_its_pages(tmp_path):
     for command in (
         [sys.executable, "tools/release/address.py", MADE_UP],
         [jupyter_book, "build", ".", "--all", "-W", "-n", "-q"],
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_book.py"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", PAGES],
     ):
         result = subprocess.run(command, cwd=copy, capture_output=True, text=True)
         assert result.returncode == 0, result.stdout + result.stderr

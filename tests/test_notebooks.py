@@ -401,6 +401,22 @@ def test_store_is_repeatable_and_keeps_ids(book):
     assert [text_of(cell.outputs[0]) for cell in cells] == ["1", "2"]
 
 
+@pytest.mark.parametrize(
+    ("said", "minutes"),
+    [
+        ("**Time to run**: under a minute on two CPU cores.", 0),
+        ("**Time to run**: about a minute on two CPU cores.", 1),
+        ("**Time to run**: about two and a half minutes on two CPU cores.", 2.5),
+        ("**Time to run**: two to three minutes on two CPU cores.", 3),
+        ("No such line.", 0),
+    ],
+)
+def test_the_longest_notebooks_are_tested_first(said, minutes, tmp_path):
+    path = tmp_path / "01_test.ipynb"
+    nbformat.write(new_notebook(cells=[new_markdown_cell(said)]), path)
+    assert tool.minutes(path) == minutes
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("sources", "metadata", "message"),

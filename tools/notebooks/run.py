@@ -207,11 +207,24 @@ def ulp(paths):
     sys.exit(1 if total else 0)
 
 
+NUMBERS = {"a": 1, "two": 2, "three": 3}
+
+
+def minutes(path):
+    """What the chapter says under "Time to run", roughly."""
+    text = "".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+    said = re.search(r"Time to run\W*(.*?)minute(.*?)\.", text)
+    if not said or re.search("under|less", said[1]):
+        return 0
+    numbers = [NUMBERS.get(word, 0) for word in said[1].split()]
+    return max(numbers, default=0) + ("half" in said[0]) / 2
+
+
 def compare(paths, python, folder):
     """nbval in `folder`; what was trained on MNIST is not compared where only the stand-in is."""
     command = [python, "-m", "pytest", "-q", "--nbval", "--nbval-current-env"]
     command += [f"--nbval-sanitize-with={SANITIZER}", f"--nbval-cell-timeout={CELL_TIMEOUT}"]
-    command += ["-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider"]
+    command += ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "-p", "no:cacheprovider"]
     if not mnist_is_real():
         print(
             "So cells tagged `mnist` are executed, and their outputs are not compared.", flush=True
@@ -220,6 +233,7 @@ def compare(paths, python, folder):
         said = "ignore::UserWarning:rnncells.book.data"  # once, above
         others = os.environ.get("PYTHONWARNINGS")
         os.environ["PYTHONWARNINGS"] = f"{others},{said}" if others else said
+    paths = sorted(paths, key=minutes, reverse=True)  # or a long one would run alone at the end
     return subprocess.run([*command, *map(str, paths)], cwd=folder).returncode
 
 
