@@ -149,9 +149,9 @@ def compare(reader):
         A dict: ``rows`` (device -> how many rows of a batch it had), ``moved`` (how far the
         training took the weights), and the largest differences in ``weights`` and ``predictions``.
     """
-    one = alone(reader)
     with two_devices().scope():
         two = train(reader)
+    one = alone(reader)  # after it, since a batch that cannot be divided is refused above
     return {
         "rows": two.rows,
         "moved": largest_difference(two.start, two.weights),
