@@ -37,7 +37,17 @@ class Subject:
         self._given = cell if isinstance(cell, keras.layers.Layer) else None
         self._values = None
         self._passes = {}
+        self._kept = {}
         self.name = type(self._make("float32")).__name__
+
+    def _once(self, key, make):
+        """What several checks ask of a fresh copy, computed for the first of them."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]
+
+    def has_passed(self, check):
+        self._passes[check.name] = True
 
     def passes(self, check):
         """Whether a check passes; it is run once."""
@@ -115,12 +125,22 @@ class Subject:
     def states(self):
         """One array (batch, size) for each state, as some steps leave them."""
         x = normal(BATCH, self.steps, self.features, seed=50)
-        return loop(self.built(), x, flat=True)[1:]
+        return list(self._once("states", lambda: loop(self.built(), x, flat=True)[1:]))
 
     def one_step(self):
         """From states that ask nothing of get_initial_state."""
         states = [np.full((BATCH, n), 0.1, "float32") for n in self.state_sizes]
-        return step(self.built(), self.x()[:, 0], states)
+        return self._once("one step", lambda: step(self.built(), self.x()[:, 0], states))
+
+    def looped(self, mask=None):
+        """[outputs, *final states] of a fresh copy over ``x()``, step by step."""
+        key = "loop", None if mask is None else mask.tobytes()
+        return list(self._once(key, lambda: loop(self.built(), self.x(), mask=mask, flat=True)))
+
+    def ran(self, mask=None, **options):
+        """The same of ``keras.layers.RNN``."""
+        key = "rnn", None if mask is None else mask.tobytes(), *sorted(options.items())
+        return list(self._once(key, lambda: rnn(self.built(), self.x(), mask=mask, **options)))
 
     def first_states(self, batch_size):
         return first_states(self.built(), batch_size)
@@ -137,6 +157,10 @@ class Subject:
         return keras.Model(inputs, outputs)
 
     def trained(self):
+        """A trained classifier; whoever asks for it only reads it."""
+        return self._once("trained", self._train)
+
+    def _train(self):
         model = self.classifier()
         model.compile("adam", "mse", run_eagerly=True)
         model.fit(self.x(), normal(BATCH, 2), epochs=2, verbose=0)
