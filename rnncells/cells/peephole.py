@@ -49,7 +49,7 @@ class PeepholeLSTMCell(LSTMCell):
 
     def call(self, inputs, states):
         sigma, phi = self.recurrent_activation, self.activation
-        (h, c), (p_i, p_f, p_o) = states, ops.unstack(self.peepholes)
+        (h, c), (p_i, p_f, p_o) = states, ops.split(self.peepholes, 3)
         i, f, g, o = ops.split(self.affine(inputs, h), 4, axis=-1)
         c = sigma(f + p_f * c) * c + sigma(i + p_i * c) * phi(g)
         h = sigma(o + p_o * c) * phi(c)
