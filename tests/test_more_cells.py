@@ -465,6 +465,7 @@ def test_zoneout_in_fit_stacked_both_ways_stateful_and_saved(tmp_path):
     again = keras.models.load_model(tmp_path / "model.keras")
     assert_close(again.predict(x[:4], batch_size=4, verbose=0), expected, 1e-6)
     assert type(again.layers[-1].cell.cell) is keras.layers.GRUCell
+    assert last.cell._seeds is None  # nothing of a compiled step is kept
 
 
 def test_the_same_seed_trains_to_the_same_weights():

@@ -5,24 +5,23 @@ import inspect
 import keras
 from keras import ops
 
-from rnncells.cells import sentences
+from rnncells.cells import dropout, sentences
 from rnncells.cells.contract import RNNCell
-from rnncells.cells.dropout import KerasMixin
 
 DIGIT = 256  # whole numbers up to it are exact in every float dtype, bfloat16 included
 
 
-class ZoneoutCell(KerasMixin, RNNCell):
+class ZoneoutCell(dropout.KerasMixin, RNNCell):
     """Zoneout around any cell: each number of each state may stay as it was.
 
-    With s_old and s_new, a state before and after a step of the inner cell, and its rate p:
+    With a state s_old before and s_new after a step of the inner cell, and the state's rate p:
 
         s = k * s_old + (1 - k) * s_new      in training; k is 1 with probability p, else 0
         s = p * s_old + (1 - p) * s_new      at inference, the expectation
 
     k is drawn anew for each number at each step. An output that is one of the inner cell's
     states is that state after zoneout. As in the paper, all new states of a step are computed
-    before any is kept: an LSTM's h sees the new c.
+    before any number is kept: an LSTM's h sees the new c.
 
     There is one state more, ``steps``, the last: it counts, since a loop on JAX can draw
     different numbers at each step only if something in it tells the steps apart. Pass zeros for
@@ -30,8 +29,8 @@ class ZoneoutCell(KerasMixin, RNNCell):
 
     Args:
         cell: The inner cell, any Keras cell.
-        rate: p, one number for all states, or a tuple with one for each: the paper's language
-            models take (0.05, 0.5) for h and c of an LSTM.
+        rate: p, one number for all states, or a tuple with one for each, as in (0.05, 0.5) for
+            the h and c of an LSTM.
         seed: An int, for draws that can be repeated.
         **kwargs: ``name`` and ``trainable``. The dtype is the inner cell's.
 
@@ -113,21 +112,21 @@ class ZoneoutCell(KerasMixin, RNNCell):
     # What keras.layers.RNN calls before and after its loop; inner masks are drawn there, too.
 
     def get_dropout_mask(self, step_input):
-        if isinstance(self.cell, KerasMixin):
+        if isinstance(self.cell, dropout.KerasMixin):
             self.cell.get_dropout_mask(step_input)
         object.__setattr__(self, "_seeds", self._draw(step_input))  # Keras would track it
 
     def get_recurrent_dropout_mask(self, step_input):
-        if isinstance(self.cell, KerasMixin):
+        if isinstance(self.cell, dropout.KerasMixin):
             self.cell.get_recurrent_dropout_mask(step_input)
 
     def reset_dropout_mask(self):
-        if isinstance(self.cell, KerasMixin):
+        if isinstance(self.cell, dropout.KerasMixin):
             self.cell.reset_dropout_mask()
         object.__setattr__(self, "_seeds", None)
 
     def reset_recurrent_dropout_mask(self):
-        if isinstance(self.cell, KerasMixin):
+        if isinstance(self.cell, dropout.KerasMixin):
             self.cell.reset_recurrent_dropout_mask()
 
     def _see_output_size(self):
