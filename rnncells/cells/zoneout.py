@@ -1,7 +1,5 @@
 """Zoneout: a cell whose states, number by number, sometimes stay as they were."""
 
-import inspect
-
 import keras
 from keras import ops
 
@@ -87,8 +85,7 @@ class ZoneoutCell(dropout.KerasMixin, RNNCell):
 
     def call(self, inputs, states, training=False):
         *old, steps = states
-        options = {"training": training} if _takes_training(self.cell) else {}
-        output, new = self.cell(inputs, old, **options)
+        output, new = self.cell(inputs, old)  # Keras tells it whether it is in training
         zoned = self.zoneout(old, keras.tree.flatten(new), steps, training)
         for state, kept in zip(keras.tree.flatten(new), zoned, strict=True):
             output = kept if output is state else output
@@ -178,10 +175,6 @@ class Given(keras.random.SeedGenerator):
 
     def next(self, ordered=True):
         return self.seed
-
-
-def _takes_training(cell):
-    return "training" in inspect.signature(cell.call).parameters
 
 
 def _one_more(steps):
