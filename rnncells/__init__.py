@@ -5,11 +5,16 @@ from rnncells.cells import (
     AffineRNNCell,
     DiagonalRNNCell,
     GRUCell,
+    IndRNNCell,
+    LayerNormLSTMCell,
     LinearRNNCell,
     LSTMCell,
+    MGUCell,
     MinGRUCell,
+    PeepholeLSTMCell,
     RNNCell,
     SimpleRNNCell,
+    ZoneoutCell,
 )
 from rnncells.layers import ParallelRNN
 
@@ -19,10 +24,15 @@ __all__ = [
     "AffineRNNCell",
     "DiagonalRNNCell",
     "GRUCell",
+    "IndRNNCell",
     "LSTMCell",
+    "LayerNormLSTMCell",
     "LinearRNNCell",
+    "MGUCell",
     "MinGRUCell",
     "ParallelRNN",
+    "PeepholeLSTMCell",
     "RNNCell",
     "SimpleRNNCell",
+    "ZoneoutCell",
 ]

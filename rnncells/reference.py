@@ -13,7 +13,7 @@ Shapes, for every function below:
     h, c, and each derivative of them: (batch, units).
     W: (features, gates * units); U: (units, gates * units); b: (gates * units,), or
     (2, gates * units) for the GRU that resets after the product; the linear cell has no b, and the
-    minGRU no U.
+    minGRU no U. What else a cell has is written above its functions.
 
 ``d_name`` is the derivative of the loss with respect to ``name`` and has its shape. The
 derivations are those of Werbos, "Backpropagation through time: what it does and how to do it",
@@ -178,6 +178,144 @@ def mingru_step_back(d_states, saved, weights):
     d_z = d_h * (h - g) * z * (1 - z)
     d_a = np.concatenate([d_z, d_h * (1 - z)], axis=-1)
     return d_a @ W.T, [d_h * z], [x.T @ d_a, d_a.sum(axis=0)]
+
+
+# Peephole LSTM: i and f see the old c, o the new one; weights W, U, b, p; p is (3, units), i f o
+
+
+def peephole_step(x, states, weights):
+    (h, c), (W, U, b, p) = states, weights
+    i, f, g, o = np.split(x @ W + h @ U + b, 4, axis=-1)
+    i, f, g = sigmoid(i + p[0] * c), sigmoid(f + p[1] * c), np.tanh(g)
+    new_c = f * c + i * g
+    o = sigmoid(o + p[2] * new_c)
+    return [o * np.tanh(new_c), new_c], (x, h, c, i, f, g, o, new_c)
+
+
+def peephole_step_back(d_states, saved, weights):
+    (d_h, d_c), (x, h, c, i, f, g, o, new_c), (W, U, _, p) = d_states, saved, weights
+    d_o = d_h * np.tanh(new_c) * o * (1 - o)
+    d_c = d_c + d_h * o * (1 - np.tanh(new_c) ** 2) + d_o * p[2]  # c is also seen by o
+    d_i = d_c * g * i * (1 - i)
+    d_f = d_c * c * f * (1 - f)
+    d_g = d_c * i * (1 - g**2)
+    d_a = np.concatenate([d_i, d_f, d_g, d_o], axis=-1)
+    d_p = np.stack([np.sum(d * seen, axis=0) for d, seen in [(d_i, c), (d_f, c), (d_o, new_c)]])
+    d_first = [d_a @ U.T, d_c * f + d_i * p[0] + d_f * p[1]]
+    return d_a @ W.T, d_first, [x.T @ d_a, h.T @ d_a, d_a.sum(axis=0), d_p]
+
+
+# Layer-normalized LSTM: i, f, g, o = a_x n(x W) + a_h n(h U) + b;  c as in the LSTM;
+# h = sigmoid(o) tanh(a_c n(c) + b_c);  weights W, U, b, a_x, a_h, a_c, b_c
+
+EPSILON = 1e-3  # what LayerNormLSTMCell adds to the variance
+
+
+def layer_norm_step(x, states, weights):
+    (h, c), (W, U, b, a_x, a_h, a_c, b_c) = states, weights
+    n_x, n_h = normalize(x @ W), normalize(h @ U)
+    i, f, g, o = np.split(a_x * n_x[0] + a_h * n_h[0] + b, 4, axis=-1)
+    i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+    new_c = f * c + i * g
+    n_c = normalize(new_c)
+    shown = np.tanh(a_c * n_c[0] + b_c)
+    return [o * shown, new_c], (x, h, c, i, f, g, o, n_x, n_h, n_c, shown)
+
+
+def layer_norm_step_back(d_states, saved, weights):
+    (d_h, d_c), (x, h, c, i, f, g, o, n_x, n_h, n_c, shown) = d_states, saved
+    W, U, _, a_x, a_h, a_c, _ = weights
+    d_shown = d_h * o * (1 - shown**2)
+    d_c = d_c + normalize_back(d_shown * a_c, n_c)
+    d_i = d_c * g * i * (1 - i)
+    d_f = d_c * c * f * (1 - f)
+    d_g = d_c * i * (1 - g**2)
+    d_o = d_h * shown * o * (1 - o)
+    d_a = np.concatenate([d_i, d_f, d_g, d_o], axis=-1)
+    d_xW, d_hU = normalize_back(d_a * a_x, n_x), normalize_back(d_a * a_h, n_h)
+    sums = [d_a, d_a * n_x[0], d_a * n_h[0], d_shown * n_c[0], d_shown]  # b, a_x, a_h, a_c, b_c
+    d_weights = [x.T @ d_xW, h.T @ d_hU, *(d.sum(axis=0) for d in sums)]
+    return d_xW @ W.T, [d_hU @ U.T, d_c * f], d_weights
+
+
+def normalize(v):
+    """Each row at mean zero and variance one, and what it was divided by, (batch, 1)."""
+    centred = v - v.mean(axis=-1, keepdims=True)
+    spread = np.sqrt(np.mean(centred**2, axis=-1, keepdims=True) + EPSILON)
+    return centred / spread, spread
+
+
+def normalize_back(d_n, normalized):
+    """The derivative for v: that for n, without what would move a row's mean or its spread."""
+    n, spread = normalized
+    along = np.mean(d_n * n, axis=-1, keepdims=True)
+    return (d_n - d_n.mean(axis=-1, keepdims=True) - n * along) / spread
+
+
+# Minimal gated unit: f writes;  g = tanh(x W_g + b_g + (f h) U_g);  h = (1 - f) h + f g
+
+
+def mgu_step(x, states, weights):
+    (h,), (W, U, b) = states, weights
+    xf, xg = np.split(x @ W + b, 2, axis=-1)
+    U_f, U_g = np.split(U, 2, axis=-1)
+    f = sigmoid(xf + h @ U_f)
+    g = np.tanh(xg + (f * h) @ U_g)
+    return [(1 - f) * h + f * g], (x, h, f, g)
+
+
+def mgu_step_back(d_states, saved, weights):
+    (d_h,), (x, h, f, g), (W, U, _) = d_states, saved, weights
+    U_f, U_g = np.split(U, 2, axis=-1)
+    d_g = d_h * f * (1 - g**2)
+    d_fh = d_g @ U_g.T  # the candidate sees the product f h
+    d_f = (d_h * (g - h) + d_fh * h) * f * (1 - f)
+    d_a = np.concatenate([d_f, d_g], axis=-1)
+    d_U = np.concatenate([h.T @ d_f, (f * h).T @ d_g], axis=-1)
+    d_first = d_h * (1 - f) + d_fh * f + d_f @ U_f.T
+    return d_a @ W.T, [d_first], [x.T @ d_a, d_U, d_a.sum(axis=0)]
+
+
+# IndRNN: h = relu(x W + u h + b), number by number; u is (units,)
+
+
+def indrnn_step(x, states, weights):
+    (h,), (W, u, b) = states, weights
+    new_h = np.maximum(x @ W + u * h + b, 0)
+    return [new_h], (x, h, new_h)
+
+
+def indrnn_step_back(d_states, saved, weights):
+    (d_h,), (x, h, new_h), (W, u, _) = d_states, saved, weights
+    d_a = d_h * (new_h > 0)
+    return d_a @ W.T, [d_a * u], [x.T @ d_a, np.sum(d_a * h, axis=0), d_a.sum(axis=0)]
+
+
+# Zoneout around any cell: s = k s_old + (1 - k) s_new for each state
+
+
+def zoneout(step, step_back, keep):
+    """The two functions of a cell, with zoneout.
+
+    Args:
+        step, step_back: The two functions of the cell.
+        keep: An iterator that gives k for each state at each step: the rate, as at inference, or
+            an array of zeros and ones (batch, units), as in training.
+    """
+
+    def zoned_step(x, states, weights):
+        new, saved = step(x, states, weights)
+        k = next(keep)
+        return [a * old + (1 - a) * s for a, old, s in zip(k, states, new, strict=True)], (k, saved)
+
+    def zoned_step_back(d_states, saved, weights):
+        k, saved = saved
+        d_new = [(1 - a) * d for a, d in zip(k, d_states, strict=True)]
+        d_x, d_old, d_weights = step_back(d_new, saved, weights)
+        kept = [a * d for a, d in zip(k, d_states, strict=True)]
+        return d_x, [d + e for d, e in zip(d_old, kept, strict=True)], d_weights
+
+    return zoned_step, zoned_step_back
 
 
 def sigmoid(a):

@@ -2,6 +2,8 @@
 
 import ast
 import inspect
+import itertools
+import types
 
 import numpy as np
 import oracle
@@ -17,7 +19,14 @@ CASES = {  # name: gates, shape of the bias
     "gru_reset_after": (3, (2, 3 * UNITS)),
     "gru_reset_before": (3, (3 * UNITS,)),
     "mingru": (2, (2 * UNITS,)),
+    "peephole": (4, (4 * UNITS,)),
+    "layer_norm": (4, (4 * UNITS,)),
+    "mgu": (2, (2 * UNITS,)),
+    "indrnn": (1, (UNITS,)),
 }
+U_SHAPES = {"mingru": None, "indrnn": (UNITS,)}  # of the others: (UNITS, gates * UNITS)
+FURTHER = {"peephole": [(3, UNITS)], "layer_norm": [(4 * UNITS,)] * 2 + [(UNITS,)] * 2}
+TWO_STATES = ("lstm", "peephole", "layer_norm")
 SMALL = 1e-5  # central differences in float64: error about SMALL**2 + 1e-16 / SMALL
 
 
@@ -29,11 +38,9 @@ def problem(name):
     """x, first states and weights for one cell."""
     gates, bias = CASES[name]
     weights = [random(FEATURES, gates * UNITS, seed=1)]
-    if name != "mingru":
-        weights.append(random(UNITS, gates * UNITS, seed=2))
-    if bias:
-        weights.append(random(*bias, seed=3))
-    states = [random(BATCH, UNITS, seed=4 + i) for i in range(2 if name == "lstm" else 1)]
+    shapes = [U_SHAPES.get(name, (UNITS, gates * UNITS)), bias, *FURTHER.get(name, [])]
+    weights += [random(*shape, seed=2 + i) for i, shape in enumerate(shapes) if shape]
+    states = [random(BATCH, UNITS, seed=4 + i) for i in range(2 if name in TWO_STATES else 1)]
     return random(BATCH, STEPS, FEATURES), states, weights
 
 
@@ -82,6 +89,15 @@ def test_backward_is_the_derivative_of_forward(name):
         ("gru_reset_before", "(r * h).T @ d_g", "h.T @ d_g"),
         ("mingru", "(h - g) * z * (1 - z)", "(h - g) * z"),
         ("mingru", "[d_h * z]", "[d_h]"),
+        ("peephole", " + d_o * p[2]", ""),
+        ("peephole", "(d_o, new_c)", "(d_o, c)"),
+        ("peephole", " + d_i * p[0]", " + d_i * p[1]"),
+        ("layer_norm", "d_shown * a_c, n_c", "d_shown, n_c"),
+        ("layer_norm", "d_a * n_h[0]", "d_a * n_x[0]"),
+        ("mgu", "(g - h) + d_fh * h", "(g - h)"),
+        ("mgu", "d_h * (1 - f) + d_fh * f", "d_h * (1 - f) + d_fh"),
+        ("indrnn", "d_h * (new_h > 0)", "d_h"),
+        ("indrnn", "[d_a * u]", "[d_a]"),
     ],
 )
 def test_a_wrong_derivative_is_caught(name, right, wrong):
@@ -93,6 +109,31 @@ def test_a_wrong_derivative_is_caught(name, right, wrong):
     module = type("module", (), {f: staticmethod(mutant[f]) for f in mutant if "_step" in f})
     with pytest.raises((AssertionError, ValueError)):
         assert_backward_is_the_derivative(name, module)
+
+
+def zoned(zoneout=reference.zoneout):
+    """The LSTM's two functions with zoneout: other masks for h at each step, a rate for c."""
+    keeps = [[random(BATCH, UNITS, seed=30 + t) > 0, 0.3] for t in range(STEPS)]
+    lstm = functions("lstm")
+    return dict(
+        zip(("lstm_step", "lstm_step_back"), zoneout(*lstm, itertools.cycle(keeps)), strict=True)
+    )
+
+
+def test_backward_of_zoneout_is_the_derivative_of_its_forward():
+    assert_backward_is_the_derivative("lstm", types.SimpleNamespace(**zoned()))
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"), [("d_new = [(1 - a) * d for", "d_new = [d for"), ("[a * d for", "[d for")]
+)
+def test_a_wrong_derivative_of_zoneout_is_caught(right, wrong):
+    source = inspect.getsource(reference.zoneout)
+    assert source.count(right) == 1
+    mutant = {}
+    exec(source.replace(right, wrong), mutant)
+    with pytest.raises(AssertionError):
+        assert_backward_is_the_derivative("lstm", types.SimpleNamespace(**zoned(mutant["zoneout"])))
 
 
 def test_a_step_is_what_a_calculator_says():
