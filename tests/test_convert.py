@@ -216,6 +216,25 @@ def without(*names, **more):
     return arrays | more
 
 
+class Coupled(LSTMCell):
+    """A subclass with an LSTM's weights, and another equation."""
+
+    def call(self, inputs, states):
+        h, c = states
+        i, _, g, o = ops.split(self.affine(inputs, h), 4, axis=-1)
+        c = (1 - ops.sigmoid(i)) * c + ops.sigmoid(i) * ops.tanh(g)
+        h = ops.sigmoid(o) * ops.tanh(c)
+        return h, [h, c]
+
+
+class WithMore(LSTMCell):
+    """A subclass with an LSTM's equation, and another weight."""
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.start = self.add_weight(name="start", shape=(self.units,))
+
+
 PROJECTED = {"weight_hr_l0": np.zeros((2, UNITS))}
 WRONG_FOR_TORCH = {
     "a key is missing": (without("weight_hh_l0"), LSTMCell(5), ["no weight_hh_l0:"]),
@@ -241,6 +260,7 @@ WRONG_FOR_TORCH = {
     "no nonlinearity": (without(), LinearRNNCell(5), ["expected tanh or relu", "got linear"]),
     "no such cell": (without(), MinGRUCell(5), ["expected a SimpleRNNCell, LSTM", "MinGRUCell"]),
     "no layer": (without(), keras.layers.Dense(5), ["got Dense"]),
+    "another equation": (without(), Coupled(5), ["got Coupled"]),
 }
 
 
@@ -249,6 +269,16 @@ def test_what_does_not_fit_pytorch_is_one_sentence(case):
     state_dict, layer, parts = WRONG_FOR_TORCH[case]
     assert_sentence(lambda: from_torch(state_dict, layer), *parts)
     assert not layer.built
+
+
+def test_a_weight_that_is_made_only_now_is_seen():
+    layer = rnn(WithMore(5))
+    assert_sentence(lambda: from_torch(without(), layer), "no weights but kernel", "got start")
+    assert not layer.cell.bias.numpy()[:5].any()
+
+
+def test_an_empty_list_is_one_sentence():
+    assert_sentence(lambda: to_torch([]), "an empty list")
 
 
 def test_features_are_compared_and_nothing_changes():
@@ -263,12 +293,6 @@ def test_features_are_compared_and_nothing_changes():
 def stacks_of_both_directions():
     cells = [LSTMCell(UNITS), LSTMCell(UNITS)]
     return keras.layers.Bidirectional(keras.layers.RNN(cells, return_sequences=True))
-
-
-class WithMore(LSTMCell):
-    def build(self, input_shape):
-        super().build(input_shape)
-        self.start = self.add_weight(name="start", shape=(self.units,))
 
 
 NOT_PYTORCHS = {
@@ -384,7 +408,7 @@ def test_what_keras_does_otherwise_is_one_sentence(case):
 
 def test_a_gru_that_resets_elsewhere_is_one_sentence():
     theirs = built(keras.layers.GRU(UNITS, reset_after=False))
-    parts = ["reset_after", "expected False", "got True", "another reset_after"]
+    parts = ["reset_after", "expected False", "got True", "with reset_after=False"]
     assert_sentence(lambda: from_keras(theirs, GRUCell(UNITS)), *parts)
 
 

@@ -22,13 +22,17 @@ OPTIONS = ("units", "use_bias", "activation", "recurrent_activation", "reset_aft
 
 
 def kind(cell):
-    return next((name for name, classes in KINDS.items() if isinstance(cell, classes)), None)
+    """What a cell computes; None for a subclass with a ``call`` of its own."""
+    calls = {cls.call: name for name, classes in KINDS.items() for cls in classes}
+    return calls.get(getattr(type(cell), "call", None))
 
 
 def cells_of(layer):
     """{place: cell} of a cell, of a layer, or of a list of layers."""
     if isinstance(layer, (list, tuple)):
         cells = {}
+        if not layer:
+            raise error("layer", "a layer, or a list of them", "an empty list: give one")
         for part in layer:
             below = 1 + max((level for level, _ in cells), default=-1)
             cells |= {(below + level, way): cell for (level, way), cell in cells_of(part).items()}
@@ -47,23 +51,25 @@ def cells_of(layer):
 def weights_of(cell):
     """[W, U, b] or [W, U] in NumPy."""
     if not cell.built:
-        raise error(cell.name, "weights", "a cell that has none yet: build its layer or call it")
+        raise error(
+            type(cell).__name__, "weights", "a cell that has none yet: build its layer or call it"
+        )
     weights = (getattr(cell, name) for name in WEIGHTS)
     return [ops.convert_to_numpy(weight) for weight in weights if weight is not None]
 
 
 def fill(layer, weights):
     """Gives each cell its weights, {place: [W, U, b] or [W, U]}."""
-    cells = cells_of(layer)
-    widths = {cell: len(weights[place][0]) for place, cell in cells.items()}
+    widths = {cell: len(weights[place][0]) for place, cell in cells_of(layer).items()}
     for part in layer if isinstance(layer, (list, tuple)) else [layer]:
         if not part.built:
             cell = cells_of(part)[0, False]
             part.build((None, widths[cell]) if part is cell else (None, None, widths[cell]))
+    cells = cells_of(layer)  # once more, as it is known only now which weights they have
     for cell, came in widths.items():
         if came != cell.kernel.shape[0]:
             expected = f"weights for {cell.kernel.shape[0]} features, which the layer has"
-            raise error(cell.name, expected, f"{came}: give a layer that reads as many")
+            raise error(type(cell).__name__, expected, f"{came}: give a layer that reads as many")
     for place, cell in cells.items():
         for name, array in zip(WEIGHTS, weights[place], strict=False):
             getattr(cell, name).assign(array)
@@ -102,9 +108,9 @@ def demand_option(cell, option, expected, where):
     """One of the values that are expected, unless the cell has no such option."""
     value = option_of(cell, option)
     if value is not None and not any(_same(value, one) for one in expected):
+        got = f"{_said(value)}: make the cell with {option}={_said(expected[0])}"
         expected = f"{' or '.join(map(_said, expected))}, as {where}"
-        got = f"{_said(value)}: make the cell with another {option}"
-        raise error(f"{option} of {cell.name}", expected, got)
+        raise error(f"{option} of {type(cell).__name__}", expected, got)
 
 
 def option_of(cell, option):
@@ -122,7 +128,9 @@ def _demand_a_cell(cell):
     more = [weight.name for weight in cell.weights if weight.name not in WEIGHTS]
     if more:
         expected = f"no weights but {', '.join(WEIGHTS)}"
-        raise error(cell.name, expected, f"{', '.join(more)}: convert into a plain {kind(cell)}")
+        raise error(
+            type(cell).__name__, expected, f"{', '.join(more)}: convert into a plain {kind(cell)}"
+        )
 
 
 def _demand_shape(name, came, shape):

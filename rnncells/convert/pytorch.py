@@ -103,7 +103,7 @@ def _demand_that_torch_has_it(cells):
     for cell in cells.values():
         if kind(cell) != kind(first):
             got = f"{kind(cell)}: convert the levels one by one"
-            raise error(cell.name, f"{kind(first)}, as at level 0", got)
+            raise error(type(cell).__name__, f"{kind(first)}, as at level 0", got)
         for option in OPTIONS:
             demand_option(cell, option, [option_of(first, option)], "at level 0")
         demand_option(cell, "activation", functions, "in PyTorch")
@@ -124,5 +124,7 @@ def _demand_its_levels(cells):
         if level and cell.built and cell.kernel.shape[0] != expected:
             got = f"{cell.kernel.shape[0]}: {advice}"
             raise error(
-                f"features of {cell.name}", f"{expected}, all outputs of level {level - 1}", got
+                f"features of {type(cell).__name__}",
+                f"{expected}, all outputs of level {level - 1}",
+                got,
             )
