@@ -60,9 +60,9 @@ def to_torch(layer):
         layer: The layer or cell, built, of a form that ``from_torch`` can fill.
 
     Returns:
-        A dictionary of NumPy arrays: ``weight_ih_l0`` (gates * units, features),
-        ``weight_hh_l0`` (gates * units, units), and with ``use_bias`` also ``bias_ih_l0`` and
-        ``bias_hh_l0`` (gates * units,), for each level and direction.
+        A dictionary of NumPy arrays, for each level and direction ``weight_ih_l0`` (gates *
+        units, features) and ``weight_hh_l0`` (gates * units, units), and with ``use_bias`` also
+        ``bias_ih_l0`` and ``bias_hh_l0`` (gates * units,).
 
     Raises:
         ValueError: PyTorch has no such layer, as one of cells of two kinds or widths, or a GRU

@@ -58,9 +58,9 @@ def to_tensorflow1(layer, forget_bias=1.0):
         forget_bias: What the old LSTM cell is made with.
 
     Returns:
-        A dictionary of NumPy arrays: ``kernel`` (features + units, gates * units) and ``bias``
-        (gates * units,), or the GRU's four; after ``cell_0/`` in a stack, and after ``fw/`` or
-        ``bw/`` in both directions.
+        A dictionary of NumPy arrays with ``kernel`` (features + units, gates * units) and
+        ``bias`` (gates * units,), or the GRU's four. In a stack their names begin with
+        ``cell_0/``, in both directions with ``fw/`` or ``bw/``.
 
     Raises:
         ValueError: TensorFlow 1 has no such cell, as a GRU with ``reset_after=True``.
