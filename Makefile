@@ -19,7 +19,7 @@ OFFLINE ?=
 NAMES ?=
 LONG ?=
 FRESH ?=
-BACKEND_TESTS := $(addprefix tests/test_,cells.py more_cells.py check_cell.py back_ends.py torch.py)
+BACKEND_TESTS := $(addprefix tests/test_,cells.py options.py more_cells.py convert.py parallel.py check_cell.py back_ends.py torch.py)
 
 export TF_CPP_MIN_LOG_LEVEL := 3
 # As everywhere but on Windows.
