@@ -229,8 +229,8 @@ class Saved:
         reached = json.loads(self.file.read_text())
         if reached.get("code") != code:
             sys.exit(
-                f"This run was begun with other code ({reached.get('code')}; now {code}): check that"
-                f" code out again and go on, or delete {self.folder} and the run begins anew."
+                f"This run was begun with other code ({reached.get('code')}; now {code}): check"
+                f" that code out again and go on, or delete {self.folder} and the run begins anew."
             )
         model = keras.models.load_model(self.folder / reached["model"], {"is_close": is_close})
         return model, reached

@@ -70,7 +70,7 @@ class GateBias(keras.initializers.Initializer):
 
     def _units(self, shape):
         blocks = len(self.blocks)
-        if len(shape) not in (1, 2) or shape[-1] % blocks or shape[:-1] not in ((), (2,)):
+        if not shape or shape[-1] % blocks or shape[:-1] not in ((), (2,)):
             expected = (
                 f"({blocks} * units,) or (2, {blocks} * units), since the blocks are"
                 f' "{self.blocks}"'
@@ -178,6 +178,6 @@ class UniformGates(GateBias):
 
     def keeping(self, units, generator):
         if units < 3:
-            raise self._error("shape", "at least 3 units, to draw between 1/units and 1", units)
+            raise self._error("shape", "at least 3 units to draw for", units)
         u = generator.uniform(1 / units, 1 - 1 / units, units)
         return np.log(u / (1 - u))
