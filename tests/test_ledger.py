@@ -260,6 +260,22 @@ def a_run(**settings):
     return {**others, **run, **result, "parameters": 9, "learning_rate": 1e-2, **settings}
 
 
+@pytest.mark.parametrize(
+    ("came_out", "failed"),
+    [
+        ({}, False),
+        ({"loss": math.nan}, True),  # it had learned, and broke
+        ({"loss": math.inf}, True),
+        ({"accuracy_by_epoch": [0.1135, 0.1135]}, True),
+        ({"accuracy_by_epoch": [0.5, 0.1135]}, False),
+        ({"task": "adding", "accuracy_by_epoch": [0.0923]}, True),
+        ({"task": "adding", "accuracy_by_epoch": [0.12]}, False),
+    ],
+)
+def test_a_run_failed_if_it_broke_or_was_never_better_than_chance(came_out, failed):
+    assert ledger.failed(a_run(**came_out)) == failed
+
+
 def test_trials_are_the_settings_tried_for_the_cell_and_seeds_do_not_count():
     tried = [a_run(seed=seed) for seed in range(3)]
     tried += [a_run(learning_rate=3e-3), a_run(start="chrono"), a_run(batch_size=128)]
