@@ -79,6 +79,12 @@ def plan():
         for rate in (3e-4, 1e-3):
             add(1, "pixels14", "simple", start, rate, **short)
 
+    # Six epochs and half the batch: what three seeds of each come to, before the ten that count.
+    longer = {"units": 64, "epochs": 6, "batch_size": 64}
+    add(3, "pixels14", "lstm", "keep", 1e-2, **longer, **judged)
+    add(3, "pixels14", "gru", "orthogonal", 1e-2, **longer, **judged)
+    add(3, "pixels14", "gru", "keep", 1e-2, **longer, **judged)
+
     add(5, "rows", "linear", "orthogonal", 1e-3)
     add(5, "rows", "simple", "orthogonal", 1e-3, batch_size=32)
     add(5, "rows", "simple", "identity", 1e-3, batch_size=32)
@@ -87,6 +93,7 @@ def plan():
     six = {"units": 64, "epochs": 6}
     add(5, "pixels14", "gru", "orthogonal", 1e-2, **six)
     add(5, "pixels14", "lstm", "keep", 1e-2, **six)
+    add(10, "pixels14", "lstm", "keep", 1e-2, **longer)
     for cell in ("lstm", "gru"):
         add(5, "adding", cell, "orthogonal", 1e-2, units=64)
     for start in ("orthogonal", "identity"):

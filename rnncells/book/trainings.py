@@ -245,10 +245,11 @@ def print_difference(first, second):
             f"{name} {runs[0]['learning_rate']:g}/{runs[0]['batch_size']}"
             for name, runs in zip(names, (first, second), strict=True)
         ]
+    points = round(100 * found["difference"], 2) + 0.0  # no minus before zero
     seeds = "one run" if found["seeds"] is None else f"seeds {100 * found['seeds']:.2f}"
     digits = f"{'same' if found['paired'] else 'unpaired'} digits {100 * found['digits']:.2f}"
     print(
-        f"{names[0]} - {names[1]}: {100 * found['difference']:+.2f} ± {100 * found['error']:.2f}"
+        f"{names[0]} - {names[1]}: {points:+.2f} ± {100 * found['error']:.2f}"
         f" points ({seeds}, {digits})"
     )
 
