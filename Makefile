@@ -124,13 +124,13 @@ ulp: $(READY) ## which printed numbers change when the first weights move by one
 	@$(BIN)/python tools/notebooks/run.py ulp $(NAMES)
 
 results: $(READY) ## train what the results ledger still lacks (hours; stop and go on at any time)
-	@$(BIN)/python experiments/ledger.py run
+	@$(BIN)/python -m experiments.ledger run
 
 results-table: $(READY) ## the ledger's tables, from its CSV
-	@$(BIN)/python experiments/ledger.py table
+	@$(BIN)/python -m experiments.ledger table
 
 results-check: $(READY) ## train one row of the ledger again and compare (about a minute)
-	@$(BIN)/python experiments/ledger.py check
+	@$(BIN)/python -m experiments.ledger check
 
 bench: .venv-bench/.ready ## time every way to run a cell (under ten minutes, on a machine that does nothing else; FRESH=1: again)
 	$(call stage,the benchmark)

@@ -1,81 +1,44 @@
 """The results ledger: trains cells on tasks from several seeds, one CSV row for every finished run.
 
-    python experiments/ledger.py run [TASK ...]     every planned run that has no row yet
-    python experiments/ledger.py table              the table, from the CSV alone
-    python experiments/ledger.py check              one cheap row again, from scratch, and compared
+    python -m experiments.ledger run [TASK ...]     every planned run that has no row yet
+    python -m experiments.ledger table              the tables, from the CSV alone
+    python -m experiments.ledger check              one cheap row again, from scratch, and compared
 
-A run can be stopped at any moment and goes on with the epoch that it was in. Several programs may
-run side by side, best each on a core of its own (``taskset -c 0 make results``): a run belongs to
-the program that began it first. KERAS_BACKEND picks the back end.
+A run can be stopped or killed at any moment and goes on with the epoch that it was in, as long as
+the code that its numbers depend on is the same (see experiments/training.py). Several programs may
+run side by side, best each on a core of its own (``taskset -c 0 make results &``): a run belongs
+to the program that began it first. KERAS_BACKEND picks the back end.
 """
 
 import argparse
 import csv
 import dataclasses
 import datetime
-import json
+import itertools
 import os
 import platform
 import shutil
 import sys
 import tempfile
-import time
 from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import filelock
 import keras
 import numpy as np
 
 import rnncells
-from rnncells import DiagonalRNNCell, ParallelRNN
+from experiments.training import Run, Saved, train
 from rnncells.book import data
 from rnncells.book import trainings as ledger
 
 LEDGER = ledger.LEDGER
-RUNNING = LEDGER.with_name("running")  # what unfinished runs need to go on
-
-VALIDATION = 10_000  # training images that are held out where settings are chosen
-ADDING_STEPS = 100
-ADDING_BATCHES = 200  # called an epoch
+RUNNING = Path(__file__).with_name("running")  # what unfinished runs need to go on
 CHECK_TOLERANCE = 0.003  # of accuracy: 30 test digits; the same machine gives the same digits
-CLOSE = 0.04  # a sum this near is right: half of what Hochreiter and Schmidhuber allow, 1997
-TRAINED, JUDGED = 1, 2  # the first number of a seed, so that no two streams are the same
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """The settings of one run: two runs with the same settings are one."""
-
-    task: str  # an order of data.ORDERS, or adding
-    cell: str  # linear, simple, lstm, gru or mingru
-    start: str  # orthogonal or identity: see make_cell; chrono or keep: see keeping_bias
-    seed: int
-    learning_rate: float  # the highest, after the warm-up; then a cosine takes it to zero
-    units: int = 128
-    batch_size: int = 128
-    epochs: int = 10
-    warmup: float = 0.1  # of all steps
-    clip: float = 1.0  # the largest norm of a gradient; 0 for no clipping
-    split: str = "test"  # or validation, to choose settings by
-    layers: int = 1  # of the cell, one reading what the other puts out
-
-    def __str__(self):
-        return f"{self.task}: {self.cell}, {self.start}, {self.learning_rate:g}, seed {self.seed}"
-
-    @property
-    def folder(self):
-        """What it has reached is kept here; another back end would not go on with it exactly."""
-        settings = [*dataclasses.astuple(self), keras.backend.backend()]
-        return RUNNING / "_".join(map(str, settings))
-
 
 SETTINGS = [field.name for field in dataclasses.fields(Run)]
 RESULTS = ["parameters", "accuracy", "loss", "accuracy_by_epoch", "seconds"]
 MACHINE = ["device", "cores", "backend", "keras", "numpy", "rnncells", "python", "date"]
-COLUMNS = SETTINGS + RESULTS + MACHINE
+COLUMNS = [*SETTINGS, *RESULTS, *MACHINE, "code", "wrong"]
 
 
 def plan():
@@ -116,6 +79,12 @@ def plan():
         for rate in (3e-4, 1e-3):
             add(1, "pixels14", "simple", start, rate, **short)
 
+    # Six epochs and half the batch: what three seeds of each come to, before the ten that count.
+    longer = {"units": 64, "epochs": 6, "batch_size": 64}
+    add(3, "pixels14", "lstm", "keep", 1e-2, **longer, **judged)
+    add(3, "pixels14", "gru", "orthogonal", 1e-2, **longer, **judged)
+    add(3, "pixels14", "gru", "keep", 1e-2, **longer, **judged)
+
     add(5, "rows", "linear", "orthogonal", 1e-3)
     add(5, "rows", "simple", "orthogonal", 1e-3, batch_size=32)
     add(5, "rows", "simple", "identity", 1e-3, batch_size=32)
@@ -124,6 +93,7 @@ def plan():
     six = {"units": 64, "epochs": 6}
     add(5, "pixels14", "gru", "orthogonal", 1e-2, **six)
     add(5, "pixels14", "lstm", "keep", 1e-2, **six)
+    add(10, "pixels14", "lstm", "keep", 1e-2, **longer)
     for cell in ("lstm", "gru"):
         add(5, "adding", cell, "orthogonal", 1e-2, units=64)
     for start in ("orthogonal", "identity"):
@@ -205,193 +175,6 @@ def processor():
         return platform.processor() or platform.machine()
 
 
-# The tasks: each gives the training examples of an epoch, in an order that the seed and the epoch
-# fix, and the examples that the network is judged by.
-
-
-class Digits:
-    """Ten digits, from MNIST read as sequences."""
-
-    outputs = 10
-
-    def __init__(self, run):
-        (self.x, self.y), self.judged = data.load_mnist(run.task)
-        if data.mnist_file() is None:
-            sys.exit("The ledger needs MNIST itself: set RNNCELLS_MNIST to a copy of mnist.npz.")
-        if run.split == "validation":
-            self.judged = self.x[-VALIDATION:], self.y[-VALIDATION:]
-            self.x, self.y = self.x[:-VALIDATION], self.y[:-VALIDATION]
-        self.batches = len(self.x) // run.batch_size  # whole ones, since each size is compiled
-        self.loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        self.metric = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-
-    def epoch(self, run, epoch):
-        order = np.random.default_rng([run.seed, epoch]).permutation(len(self.x))
-        order = order[: self.batches * run.batch_size]
-        return self.x[order], self.y[order]
-
-
-class Adding:
-    """The sum of two marked numbers among many. Every epoch has new sequences."""
-
-    outputs = 1
-    batches = ADDING_BATCHES
-
-    def __init__(self, run):
-        self.judged = self.sequences(10_000, [JUDGED, run.seed, run.split == "test"])
-        self.loss = keras.losses.MeanSquaredError()
-        self.metric = keras.metrics.MeanMetricWrapper(is_close, name="accuracy")
-
-    def epoch(self, run, epoch):
-        return self.sequences(self.batches * run.batch_size, [TRAINED, run.seed, epoch])
-
-    @staticmethod
-    def sequences(count, seed):
-        """x (count, steps, 2): numbers and marks; y (count, 1): one number from each half."""
-        random, half = np.random.default_rng(seed), ADDING_STEPS // 2
-        numbers = random.uniform(size=(count, ADDING_STEPS))
-        marks = np.zeros_like(numbers)
-        for first in (0, half):
-            marks[np.arange(count), random.integers(first, first + half, count)] = 1
-        x = np.stack([numbers, marks], axis=-1)
-        return x.astype("float32"), (numbers * marks).sum(axis=1, keepdims=True).astype("float32")
-
-
-def is_close(expected, got):
-    return keras.ops.mean(keras.ops.cast(keras.ops.abs(got - expected) < CLOSE, "float32"), -1)
-
-
-# A run.
-
-
-def make_model(run, task):
-    keras.utils.set_random_seed(run.seed)
-    cells, shape = [make_cell(run) for _ in range(run.layers)], task.judged[0].shape[1:]
-    layer = ParallelRNN if isinstance(cells[0], DiagonalRNNCell) else keras.layers.RNN
-    layers = [layer(cell, return_sequences=cell is not cells[-1]) for cell in cells]
-    model = keras.Sequential([keras.Input(shape), *layers, keras.layers.Dense(task.outputs)])
-    if run.start in ("chrono", "keep"):
-        for cell in cells:
-            cell.bias.assign(keeping_bias(run, steps=shape[0]))
-    steps = run.epochs * task.batches
-    warmup = round(run.warmup * steps)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - warmup, warmup_target=run.learning_rate, warmup_steps=warmup
-    )
-    model.compile(
-        optimizer=keras.optimizers.Adam(schedule, global_clipnorm=run.clip or None),
-        loss=task.loss,
-        metrics=[task.metric],
-        jit_compile=keras.backend.backend() != "torch",
-        steps_per_execution=next(n for n in range(40, 0, -1) if task.batches % n == 0),
-    )
-    return model
-
-
-def make_cell(run):
-    """The cell; "orthogonal" is the package's own start of U for all but the linear one."""
-    if run.cell == "linear":
-        starts = {"kernel_initializer": "glorot_uniform", "recurrent_initializer": run.start}
-        return rnncells.LinearRNNCell(run.units, **starts)
-    if run.cell == "simple":
-        relu = {"activation": "relu"} if run.start == "identity" else {}
-        return rnncells.SimpleRNNCell(run.units, recurrent_initializer=run.start, **relu)
-    cells = {"lstm": rnncells.LSTMCell, "gru": rnncells.GRUCell, "mingru": rnncells.MinGRUCell}
-    return cells[run.cell](run.units)
-
-
-def keeping_bias(run, steps):
-    """A bias with which each unit keeps for its own time: n steps, for random n.
-
-    A gate of sigmoid(log n) = n / (n + 1) keeps for about n steps. With "chrono", n goes up to the
-    length of the sequence, and the input gate closes as far as the forget gate opens: Tallec and
-    Ollivier, "Can recurrent neural networks warp time?", 2018. With "keep", n goes up to a seventh
-    of it, and the input gate is left alone.
-    """
-    longest = steps - 1 if run.start == "chrono" else steps / 7
-    keep = np.log(np.random.default_rng(run.seed).uniform(1, longest, run.units))
-    rest = np.zeros(run.units)
-    if run.cell == "lstm":
-        write = -keep if run.start == "chrono" else rest
-        return np.concatenate([write, keep, rest, rest])  # i, f, g, o
-    if run.cell == "mingru":
-        return np.concatenate([keep, rest])  # z, g
-    return np.stack([np.concatenate([keep, rest, rest]), np.zeros(3 * run.units)])  # z, r, g
-
-
-class Saved:
-    """What an unfinished run has reached, in its folder; the file that names it is written last."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.file = self.folder / "reached.json"
-
-    def read(self):
-        if not self.file.exists():
-            return None, {"seconds": 0.0, "judged": []}
-        reached = json.loads(self.file.read_text())
-        model = keras.models.load_model(self.folder / reached["model"], {"is_close": is_close})
-        return model, reached
-
-    def write(self, model, reached):
-        reached["model"] = f"after_{len(reached['judged'])}.keras"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        model.save(self.folder / reached["model"])
-        temporary = self.file.with_suffix(".tmp")
-        temporary.write_text(json.dumps(reached))
-        os.replace(temporary, self.file)
-        for old in self.folder.glob("*.keras"):
-            if old.name != reached["model"]:
-                old.unlink()
-
-
-class Progress(keras.callbacks.Callback):
-    """One line with the time left, rewritten where a person looks."""
-
-    def __init__(self, run, reached, batches):
-        super().__init__()
-        self.run, self.reached, self.batches = run, reached, batches
-        self.start = time.monotonic()
-
-    def on_train_batch_end(self, batch, logs=None):
-        done = (batch + 1) / self.batches
-        spent = self.reached["seconds"] + time.monotonic() - self.start
-        epochs = len(self.reached["judged"])
-        left = spent * (self.run.epochs / (epochs + done) - 1)
-        line = (
-            f"{self.run}: epoch {epochs + 1} of {self.run.epochs}, {done:4.0%}, {left:.0f} s left"
-        )
-        if sys.stdout.isatty():
-            print(f"\r\033[K{line}", end="", flush=True)
-        elif batch + 1 == self.batches:
-            print(line, flush=True)
-
-
-def train(run, saved):
-    """Trains one run, from where it was, and returns its row."""
-    task = Adding(run) if run.task == "adding" else Digits(run)
-    model, reached = saved.read()
-    model = model or make_model(run, task)
-    while (epoch := len(reached["judged"])) < run.epochs:
-        start = time.monotonic()
-        progress = Progress(run, reached, task.batches)
-        options = {"batch_size": run.batch_size, "shuffle": False, "verbose": 0}
-        model.fit(*task.epoch(run, epoch), callbacks=[progress], **options)
-        judged = model.evaluate(*task.judged, batch_size=1000, verbose=0, return_dict=True)
-        reached["judged"].append(judged)
-        reached["seconds"] += time.monotonic() - start
-        saved.write(model, reached)
-    accuracy = [round(judged["accuracy"], 4) for judged in reached["judged"]]
-    return {
-        "parameters": model.count_params(),
-        "accuracy": accuracy[-1],
-        "loss": round(reached["judged"][-1]["loss"], 5),
-        "accuracy_by_epoch": " ".join(f"{value:.4f}" for value in accuracy),
-        "seconds": round(reached["seconds"]),
-        **machine(),
-    }
-
-
 def run_all(tasks):
     """Every planned run that has no row and that no other program is at."""
     RUNNING.mkdir(exist_ok=True)
@@ -399,14 +182,15 @@ def run_all(tasks):
     for number, run in enumerate(runs, start=1):
         if run in read():
             continue
+        folder = RUNNING / run.name
         try:
-            with filelock.FileLock(f"{run.folder}.lock", timeout=0):
+            with filelock.FileLock(f"{folder}.lock", timeout=0):
                 if run not in read():  # another program may have ended it in the meantime
-                    row = train(run, Saved(run.folder))
-                    append(run, row)
+                    row = train(run, Saved(folder))
+                    append(run, row | machine())
                     done = f"{row['accuracy']:.4f} after {row['seconds']} s"
                     print(f"{run}: {done} ({number} of {len(runs)})", flush=True)
-                shutil.rmtree(run.folder, ignore_errors=True)
+                shutil.rmtree(folder, ignore_errors=True)
         except filelock.Timeout:
             print(f"{run}: another program is at it", flush=True)
 
@@ -417,6 +201,15 @@ def print_tables():
             if runs := ledger.load_ledger(task=task, split=split):
                 print(f"\n{task}, judged on the {split} set")
                 ledger.print_table(runs)
+                if split == "test":
+                    print_differences(runs)
+
+
+def print_differences(runs):
+    """Between each group of seeds and the next one in the table."""
+    groups = [[run for run in runs if ledger.is_of(run, row)] for row in ledger.summary(runs)]
+    for better, worse in itertools.pairwise(groups):
+        ledger.print_difference(better, worse)
 
 
 def check():

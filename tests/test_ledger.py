@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import math
 
 import filelock
 import keras
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from experiments import ledger as program
+from experiments import training
 from rnncells.book import trainings as ledger
 
 RUN = program.Run("rows", "simple", "orthogonal", 3, 1e-2, units=4, batch_size=64, epochs=3)
@@ -25,8 +27,8 @@ def few_digits(monkeypatch, tmp_path):
 
     labels = random.integers(0, 10, 740)
     random_images = random.uniform(size=(740, 28, 28)) * (labels[:, None, None] + 1) / 10
-    monkeypatch.setattr(program.data, "load_mnist", load_mnist)
-    monkeypatch.setattr(program.data, "mnist_file", lambda: "mnist.npz")
+    monkeypatch.setattr(training.data, "load_mnist", load_mnist)
+    monkeypatch.setattr(training.data, "mnist_file", lambda: "mnist.npz")
     monkeypatch.setattr(program, "LEDGER", tmp_path / "ledger.csv")
     monkeypatch.setattr(program, "RUNNING", tmp_path / "running")
     monkeypatch.setattr(program, "plan", lambda: [RUN])
@@ -36,9 +38,14 @@ def what_came_out(row):
     return {name: row[name] for name in ("accuracy", "loss", "accuracy_by_epoch", "parameters")}
 
 
+@pytest.fixture
+def whole(few_digits, tmp_path):
+    """The row of the run, never stopped."""
+    return program.train(RUN, program.Saved(tmp_path / "whole"))
+
+
 @pytest.mark.parametrize("stopped_after", [1, 2])
-def test_a_stopped_run_ends_as_if_it_had_not_been(few_digits, tmp_path, stopped_after):
-    whole = program.train(RUN, program.Saved(tmp_path / "whole"))
+def test_a_stopped_run_ends_as_if_it_had_not_been(whole, tmp_path, stopped_after):
 
     class Stopped(program.Saved):
         def write(self, model, reached):
@@ -54,10 +61,71 @@ def test_a_stopped_run_ends_as_if_it_had_not_been(few_digits, tmp_path, stopped_
     assert len(set(whole["accuracy_by_epoch"].split())) > 1  # it did learn something
 
 
+def test_a_run_that_is_killed_within_an_epoch_does_that_epoch_again(whole, tmp_path, monkeypatch):
+    class Killed(training.Progress):
+        def on_train_batch_end(self, batch, logs=None):
+            if len(self.reached["judged"]) == 1 and batch + 1 == self.batches:
+                raise SystemExit
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(training, "Progress", Killed)
+        program.train(RUN, program.Saved(tmp_path / "killed"))
+    again = program.train(RUN, program.Saved(tmp_path / "killed"))
+    assert what_came_out(again) == what_came_out(whole)
+
+
 def test_a_model_that_was_half_written_is_not_read(few_digits, tmp_path):
     saved = program.Saved(tmp_path)
     (tmp_path / "after_1.keras").write_bytes(b"half a file")
-    assert saved.read() == (None, {"seconds": 0.0, "judged": []})
+    assert saved.read("abc") == (None, {"seconds": 0.0, "judged": [], "code": "abc"})
+
+
+def test_a_run_that_meets_other_code_stops_with_a_sentence(few_digits, tmp_path, monkeypatch):
+    program.train(RUN, program.Saved(tmp_path / "run"))
+    monkeypatch.setattr(training, "code_version", lambda run: "0123456789ab")
+    with pytest.raises(SystemExit, match="begun with other code .* now 0123456789ab.*delete"):
+        program.train(RUN, program.Saved(tmp_path / "run"))
+
+
+def test_the_version_of_the_code_is_that_of_what_the_numbers_depend_on():
+    def files(cell):
+        return {path.name for path in training.sources(dataclasses.replace(RUN, cell=cell))}
+
+    assert {"lstm.py", "affine.py", "contract.py", "data.py", "training.py"} <= files("lstm")
+    assert "gru.py" not in files("lstm") and "ledger.py" not in files("lstm")
+    assert {"mingru.py", "diagonal.py", "parallel.py"} <= files("mingru")
+    versions = {training.code_version(dataclasses.replace(RUN, cell=c)) for c in training.CELLS}
+    assert len(versions) == len(training.CELLS)
+
+
+def test_words_do_not_change_the_version_of_the_code_and_numbers_do():
+    program_text = 'def f(x):\n    """Words."""\n    return 2 * x  # why\n'
+    plain = training.without_words(program_text)
+    other_words = program_text.replace("Words", "Other words").replace("why", "because")
+    assert training.without_words(other_words.replace("\n", "\n\n")) == plain
+    assert training.without_words(program_text.replace("2", "3")) != plain
+
+
+def test_a_run_that_broke_is_a_row_and_is_counted(few_digits, monkeypatch, capsys):
+    runs = [dataclasses.replace(RUN, start="identity", learning_rate=r) for r in (1e-2, 1e30)]
+    monkeypatch.setattr(program, "plan", lambda: runs)
+    program.run_all([])
+    monkeypatch.setattr(ledger, "LEDGER", program.LEDGER)
+    found = ledger.load_ledger()
+    assert [math.isfinite(run["loss"]) for run in found] == [True, False]
+    assert [ledger.failed(run) for run in found] == [False, True]
+    same = [run | {"learning_rate": 1e-2} for run in found]
+    (row,) = ledger.summary(same)
+    assert (row["runs"], row["failed"]) == (2, 1)
+    assert row["accuracy"] == np.mean([run["accuracy"] for run in found])
+
+
+def test_a_run_keeps_which_digits_it_got_wrong(few_digits, monkeypatch):
+    program.run_all([])
+    monkeypatch.setattr(ledger, "LEDGER", program.LEDGER)
+    (run,) = ledger.load_ledger()
+    assert run["wrong"][:100].sum() == round(100 * (1 - run["accuracy"]))  # 100 digits are judged
+    assert 0 < run["wrong"].sum() < 100
 
 
 def test_every_run_is_done_once(few_digits, capsys):
@@ -66,13 +134,13 @@ def test_every_run_is_done_once(few_digits, capsys):
     program.run_all([])
     assert program.LEDGER.read_text() == before
     assert list(program.read()) == [RUN]
-    assert not RUN.folder.exists()
+    assert not (program.RUNNING / RUN.name).exists()
     assert "(1 of 1)" in capsys.readouterr().out
 
 
 def test_a_run_that_another_program_is_at_is_left_to_it(few_digits, capsys):
     program.RUNNING.mkdir()
-    with filelock.FileLock(f"{RUN.folder}.lock"):
+    with filelock.FileLock(f"{program.RUNNING / RUN.name}.lock"):
         program.run_all([])
     assert "another program is at it" in capsys.readouterr().out
     assert program.read() == {}
@@ -99,28 +167,30 @@ def test_the_check_passes_on_what_was_stored_and_fails_on_another_number(few_dig
 
 
 def test_no_mnist_is_said_in_one_sentence(few_digits, monkeypatch):
-    monkeypatch.setattr(program.data, "mnist_file", lambda: None)
+    monkeypatch.setattr(training.data, "mnist_file", lambda: None)
     with pytest.raises(SystemExit, match="set RNNCELLS_MNIST"):
-        program.Digits(RUN)
+        training.Digits(RUN)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "mingru"])
-@pytest.mark.parametrize(("start", "longest"), [("chrono", 195), ("keep", 28)])
-def test_a_keeping_bias_keeps_for_its_time(cell, start, longest):
-    run = dataclasses.replace(RUN, cell=cell, start=start, units=1000)
-    bias = np.ravel(program.keeping_bias(run, steps=196))
-    block = bias[1000:2000] if cell == "lstm" else bias[:1000]  # i, f, g, o; z, r, g; z, g
-    gate = 1 / (1 + np.exp(-block))
-    steps = gate / (1 - gate)
-    assert 1 <= steps.min() < 2 and 0.99 * longest < steps.max() <= longest
-    others = np.setdiff1d(bias, block)
-    closes_input = cell == "lstm" and start == "chrono"
-    np.testing.assert_array_equal(others[others != 0], np.unique(-block) if closes_input else [])
+@pytest.mark.parametrize("cell", training.CELLS)
+def test_a_key_of_gates_draws_the_bias_and_leaves_the_other_weights(cell):
+    def weights(start):
+        run = dataclasses.replace(RUN, cell=cell, start=start)
+        keras.utils.set_random_seed(0)
+        made = training.make_cell(run, steps=196)
+        made.build((None, 1))
+        return made.get_weights()
+
+    plain = weights("orthogonal")
+    for start in training.GATES:
+        *others, bias = weights(start)
+        assert all(map(np.array_equal, others, plain))
+        assert bias.shape == plain[-1].shape and not np.array_equal(bias, plain[-1])
 
 
 def test_two_numbers_are_marked_and_added():
-    x, y = program.Adding.sequences(50, [0])
-    half = program.ADDING_STEPS // 2
+    x, y = training.Adding.sequences(50, [0])
+    half = training.ADDING_STEPS // 2
     assert x.shape == (50, 2 * half, 2)
     assert (x[:, :half, 1].sum(1) == 1).all() and (x[:, half:, 1].sum(1) == 1).all()
     np.testing.assert_allclose((x[..., 0] * x[..., 1]).sum(1, keepdims=True), y, rtol=1e-6)
@@ -137,17 +207,17 @@ def test_the_stored_ledger_is_the_plan():
 
 
 @pytest.mark.parametrize("task", ["rows", "pixels14", "adding"])
-def test_every_cell_that_was_planned_has_five_seeds(task):
+def test_every_cell_that_was_planned_has_a_result_of_five_seeds(task):
     planned = [run for run in program.plan() if run.task == task and run.split == "test"]
-    cells = {(run.cell, run.start) for run in planned}
     found = ledger.summary(ledger.load_ledger(task=task, split="test"))
-    assert {(row["cell"], row["start"]): row["runs"] for row in found} == dict.fromkeys(cells, 5)
+    complete = {(row["cell"], row["start"]) for row in found if row["runs"] >= 5}
+    assert {(run.cell, run.start) for run in planned} == complete
 
 
 def test_no_judged_sequence_was_trained_on():
     run = dataclasses.replace(RUN, task="adding", batch_size=128)
-    task = program.Adding(run)
-    other = program.Adding(dataclasses.replace(run, split="validation"))
+    task = training.Adding(run)
+    other = training.Adding(dataclasses.replace(run, split="validation"))
     first = [task.epoch(run, 0)[0], task.judged[0], other.judged[0]]
     first = [x[:1000, :, 0] for x in first]
     for a, b in [(0, 1), (0, 2), (1, 2)]:
@@ -167,10 +237,115 @@ def test_a_summary_is_mean_and_deviation_over_the_seeds():
 def test_a_table_lists_the_best_first_and_no_deviation_of_a_single_run(capsys):
     runs = ledger.load_ledger(task="rows", split="test")
     ledger.print_table([*runs, {**runs[0], "cell": "lonely"}])
-    lines = capsys.readouterr().out.splitlines()
-    shown = [float(line[17:23]) for line in lines]
+    lines = capsys.readouterr().out.splitlines()[1:-1]
+    shown = [float(line[21:27]) for line in lines]
     assert shown == sorted(shown, reverse=True)
     assert [("±" in line) for line in lines] == ["lonely" not in line for line in lines]
+    assert max(map(len, lines)) <= 80
+
+
+def a_run(**settings):
+    others = {"warmup": 0.1, "clip": 1.0, "split": "validation", "layers": 1, "units": 64}
+    run = {"task": "rows", "cell": "lstm", "start": "keep", "batch_size": 64, "epochs": 3}
+    result = {"accuracy": 0.9, "loss": 0.1, "accuracy_by_epoch": [0.9], "seconds": 1}
+    return {**others, **run, **result, "parameters": 9, "learning_rate": 1e-2, **settings}
+
+
+@pytest.mark.parametrize(
+    ("came_out", "failed"),
+    [
+        ({}, False),
+        ({"loss": math.nan}, True),  # it had learned, and broke
+        ({"loss": math.inf}, True),
+        ({"accuracy_by_epoch": [0.1135, 0.1135]}, True),
+        ({"accuracy_by_epoch": [0.5, 0.1135]}, False),
+        ({"task": "adding", "accuracy_by_epoch": [0.0923]}, True),
+        ({"task": "adding", "accuracy_by_epoch": [0.12]}, False),
+    ],
+)
+def test_a_run_failed_if_it_broke_or_was_never_better_than_chance(came_out, failed):
+    assert ledger.failed(a_run(**came_out)) == failed
+
+
+def test_trials_are_the_settings_tried_for_the_cell_and_seeds_do_not_count():
+    tried = [a_run(seed=seed) for seed in range(3)]
+    tried += [a_run(learning_rate=3e-3), a_run(start="chrono"), a_run(batch_size=128)]
+    tried += [a_run(cell="gru"), a_run(task="pixels"), a_run(units=128), a_run(layers=2)]
+    assert len(ledger.trials_of(a_run(split="test"), tried)) == 4
+    simple = [a_run(cell="simple", start=start) for start in ("orthogonal", "identity")]
+    for run in simple:  # tanh and ReLU are two cells
+        assert ledger.trials_of(run, simple) == [run]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "edge"),
+    [
+        ({}, ()),
+        ({"learning_rate": 3e-2}, ("learning_rate",)),
+        ({"learning_rate": 1e-3}, ("learning_rate",)),
+        ({"batch_size": 128}, ("learning_rate", "batch_size")),  # one rate was tried with it
+        ({"start": "chrono"}, ()),
+    ],
+)
+def test_what_was_chosen_at_the_edge_of_what_was_tried_is_named(chosen, edge):
+    tried = [a_run(learning_rate=rate) for rate in (1e-3, 1e-2, 3e-2)]
+    tried += [a_run(batch_size=32), a_run(batch_size=128)]
+    assert ledger.at_edge(a_run(**chosen), tried) == edge
+
+
+def test_where_nothing_was_tried_nothing_is_at_an_edge(capsys):
+    assert ledger.at_edge(a_run(), []) == ()
+    ledger.print_table([a_run(task="permuted", split="test")])
+    assert " 0 " in capsys.readouterr().out
+
+
+def with_wrong(*digits, **settings):
+    wrong = np.zeros(10_000, bool)
+    wrong[list(digits)] = True
+    return a_run(wrong=wrong, accuracy=1 - wrong.mean(), **settings)
+
+
+def test_two_runs_are_compared_on_the_same_digits_as_mcnemar_does():
+    found = ledger.difference([with_wrong(*range(100))], [with_wrong(*range(90, 150))])
+    only_first, only_second = 90, 50
+    assert found["difference"] == pytest.approx((only_second - only_first) / 10_000)
+    apart = only_first + only_second - (only_first - only_second) ** 2 / 10_000
+    assert found["digits"] == pytest.approx(math.sqrt(apart) / 10_000)
+    assert found["paired"] and found["seeds"] is None and found["error"] == found["digits"]
+
+
+def test_a_difference_has_both_errors_and_old_runs_are_said_to_be_unpaired(capsys):
+    first = [a_run(accuracy=value, wrong=None) for value in (0.98, 0.99)]
+    second = [with_wrong(*range(count)) for count in (200, 300, 400)]
+    found = ledger.difference(first, second)
+    assert found["seeds"] == pytest.approx(math.sqrt(0.005**2 / 1 + 0.01**2 / 3))
+    assert found["digits"] == pytest.approx(math.sqrt((0.985 * 0.015 + 0.97 * 0.03) / 10_000))
+    assert found["error"] == pytest.approx(math.hypot(found["seeds"], found["digits"]))
+    ledger.print_difference(first, second)
+    assert "+1.50 ± 0.79 points (seeds 0.76, unpaired digits 0.21)" in capsys.readouterr().out
+
+
+def test_the_error_of_a_paired_difference_is_its_spread_over_other_digits():
+    random = np.random.default_rng(0)
+    hard = random.uniform(size=10_000) < 0.05  # digits that each run gets wrong half the time
+
+    def runs(count):
+        return [with_wrong(*np.flatnonzero(hard & (random.uniform(size=10_000) < 0.5)))] * count
+
+    first, second = runs(1), runs(1)
+    resampled = []
+    for _ in range(300):
+        digits = random.integers(0, 10_000, 10_000)
+        shares = [run["wrong"][digits].mean() for run in (first[0], second[0])]
+        resampled.append(shares[0] - shares[1])
+    assert ledger.difference(first, second)["digits"] == pytest.approx(np.std(resampled), rel=0.15)
+
+
+def test_which_digits_were_wrong_survives_the_file_in_a_few_hundred_characters():
+    wrong = np.random.default_rng(0).uniform(size=10_000) < 0.02
+    text = ledger.packed(wrong)
+    np.testing.assert_array_equal(ledger.unpacked(text), wrong)
+    assert len(text) < 450
 
 
 def test_an_unknown_column_is_an_error():

@@ -51,7 +51,8 @@ def test_the_results_are_those_of_the_ledger(name):
     shown = []
     for task in ("rows", "pixels14", "adding"):
         runs = load_ledger(task=task, split="test", cell=cell)
-        rows = [row for row in summary(runs) if start in (None, row["start"])]
+        complete = [row for row in summary(runs) if row["runs"] >= 5]
+        rows = [row for row in complete if start in (None, row["start"])]
         numbers = [f"{100 * row['accuracy']:.2f} ± {100 * row['std']:.2f}" for row in rows]
         shown.append(numbers[0] if numbers else "")
     assert re.sub(r" +", " ", f"| {name} | {' | '.join(shown)} |") in README

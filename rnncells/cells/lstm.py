@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from rnncells.cells.affine import AffineRNNCell
+from rnncells.initializers import GateBias
 
 
 class LSTMCell(AffineRNNCell):
@@ -31,7 +32,8 @@ class LSTMCell(AffineRNNCell):
         b ``bias``: (4 * units,); blocks in the order i, f, g, o.
 
     Raises:
-        ValueError: ``units`` is not a positive int.
+        ValueError: ``units`` is not a positive int; ``unit_forget_bias`` would overwrite what an
+            initializer of ``rnncells.initializers`` draws.
 
     Reference:
         Hochreiter and Schmidhuber, "Long short-term memory", 1997; the forget gate: Gers,
@@ -60,6 +62,9 @@ class LSTMCell(AffineRNNCell):
         bias = super().initial_bias(shape, dtype)
         if not self.unit_forget_bias:
             return bias
+        if isinstance(self.bias_initializer, GateBias):
+            expected = "False where bias_initializer draws the forget gate's bias"
+            raise self._error("unit_forget_bias", expected, "True")
         i, f, *others = ops.split(bias, self.num_gates)
         return ops.concatenate([i, ops.ones_like(f), *others])
 
