@@ -17,8 +17,6 @@ OFFLINE_BOOK := _build/.offline
 PDF := _build/book.pdf
 OFFLINE ?=
 NAMES ?=
-LONG ?=
-FRESH ?=
 BACKEND_TESTS := $(addprefix tests/test_,cells.py options.py more_cells.py convert.py parallel.py check_cell.py back_ends.py torch.py)
 
 export TF_CPP_MIN_LOG_LEVEL := 3
@@ -30,7 +28,7 @@ stage = @echo "== $(1)"
 fetch = $(1)/$(SCRIPTS)/python -m pip install -qq --disable-pip-version-check
 
 .PHONY: help book test check-code check-units check-notebooks check-pages check-browser pdf notebooks set-address messages ulp results \
-	results-table results-check bench bench-long test-backends test-colab test-oldest test-newest test-here check-workflows dist \
+	results-table results-check bench test-backends test-colab test-oldest test-newest test-here check-workflows dist \
 	report-failure lock clean
 
 help: ## this list
@@ -132,12 +130,9 @@ results-table: $(READY) ## the ledger's tables, from its CSV
 results-check: $(READY) ## train one row of the ledger again and compare (about a minute)
 	@$(BIN)/python -m experiments.ledger check
 
-bench: .venv-bench/.ready ## time every way to run a cell (under ten minutes, on a machine that does nothing else; FRESH=1: again)
+bench: .venv-bench/.ready ## time every way to run a cell (some ten minutes, on a machine that does nothing else)
 	$(call stage,the benchmark)
-	@.venv-bench/$(SCRIPTS)/python -m experiments.bench $(if $(LONG),--long) $(if $(FRESH),--fresh)
-
-bench-long: ## the same with more rounds and programs (about an hour)
-	@$(MAKE) --no-print-directory bench LONG=1
+	@.venv-bench/$(SCRIPTS)/python -m experiments.bench
 
 .venv-bench/.ready: $(READY)
 	$(call stage,setting up .venv-bench: TensorFlow and JAX and PyTorch (some minutes; once))

@@ -1,17 +1,20 @@
 """The benchmark: how long a training step takes with each program, as ratios from one run.
 
-    python -m experiments.bench [--long] [--fresh]
+    python -m experiments.bench
 
 Machines differ and are disturbed, so what counts is a ratio: all programs of a task are timed in
-turn, round after round, and each time is divided by that of Keras's layer in the same round. A run
-can be stopped and goes on with the task that it was in. ``--long`` has more rounds and programs;
-``--fresh`` measures again what is in the table.
+turn, round after round, and each time is divided by that of Keras's layer in the same round. Two
+copies of one program differ too, as they lie in memory; so those that claims are about are made
+twice and averaged. The control is Keras's layer once more: its ratio would be one on a perfect
+machine, and differences smaller than the control's mean nothing.
+
+The programs run in processes whose environment is written here and inherits nothing else that
+changes how a library computes: first as anybody runs them, then as the book's own trainings run.
 
 On an accelerator it is the same, with a table of its own. Where TensorFlow is not installed, what
 would run on it runs on JAX (start it with KERAS_BACKEND=jax).
 """
 
-import argparse
 import contextlib
 import csv
 import dataclasses
@@ -23,98 +26,125 @@ import random
 import subprocess
 import sys
 import time
-import warnings
 from pathlib import Path
 
-import matplotlib
-import matplotlib.pyplot as plt
 import numpy as np
 
-from experiments import ledger
 from experiments.bench_worker import BACKEND, OURS, STEPS, TORCH, WAYS, Task
-from rnncells.book import plotting
-from rnncells.book.timings import quartiles, read_bench
+from experiments.machine import MACHINE, accelerator
+from rnncells.book.timings import (
+    CONTROL,
+    SETTINGS,
+    check_setting,
+    quartiles,
+    read_bench,
+    resolution,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
-GPU = ledger.accelerator(BACKEND)
+GPU = accelerator(BACKEND)
 TABLE = ROOT / "rnncells" / "book" / ("bench_gpu.csv" if GPU else "bench.csv")
-FIGURE = ROOT / "_build" / "bench.png"
 CLEAR = Path("/proc/self/clear_refs")  # Linux alone has it
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT")
+INHERITED += ("CUDA_VISIBLE_DEVICES",)
 
-SHORT, LONG = 9, 25  # rounds
+PAUSE = 0.2  # seconds: so long the threads of the process before stay awake for more work
 # Of the largest number of an array. Rounding adds up over 784 steps and over the steps of a fit;
 # cuDNN has shorter functions for sigmoid and tanh.
 TOLERANCES = {"the last output": 3e-5 if GPU else 1e-5, "a gradient": 1e-4, "the loss": 1e-3}
 
-KERAS = "Keras's layer"
-LOOPS = [KERAS, "RNN(Keras's cell)", "RNN(our cell)"]
+KERAS, OUR_LOOP = "Keras's layer", "RNN(our cell)"
+LOOPS = [KERAS, CONTROL, "RNN(Keras's cell)", OUR_LOOP]
+ON_JAX, ON_TORCH = " on JAX", " on PyTorch"
+BY_HAND = ["by hand, jit", "by hand, jit, two halves"]
+HALVES = [f"{OUR_LOOP}, jit", f"{OUR_LOOP}, jit, two halves"]
+WAYS_ROUND = [f"{OUR_LOOP}, {way}" for way in ("x W first", "4 steps a turn", "unrolled")]
 MIN_GRUS = ["RNN(MinGRUCell)", "ParallelRNN(MinGRUCell)"]
-ON_JAX = " on JAX"
-FAST, PRODUCTS = "FastRNN(our cell)", "matrix products alone"
-CHECKPOINTED = "RNN(our cell), checkpointed"
+CHECKPOINTED, PRODUCTS = f"{OUR_LOOP}, checkpointed", "matrix products alone"
 
 # steps, features, units, batch
 ROWS, PIXELS = (28, 28, 64, 64), (784, 1, 128, 64)
 SIZES = [ROWS, (28, 28, 128, 64), (28, 28, 64, 256), (28, 28, 128, 256), PIXELS]
-# A picture of 784 numbers, read in few steps or in many; and more pictures at once.
-MEMORY = [(n, 784 // n, 128, 64) for n in (28, 98, 196, 392, 784)]
-MEMORY += [(196, 4, 128, batch) for batch in (128, 256)]
+MEMORY = [(28, 28, 128, 64), PIXELS]
 
-# A program takes at most so many times as long as another, in every step with these properties.
-ROWS_TRAINING = {"mode": "training", "steps": 28, "batch": 64}
+# What README and chapter 10 say, of programs with their default settings: a program takes at most
+# so many times as long as another, in every task with these properties.
+LSTM = {"cell": "lstm", "steps": 28, "units": 64, "batch": 64}
+TRAINING = {"cell": "lstm", "mode": "training"}
 CLAIMS = [
-    ("RNN(our cell)", 1.05, "RNN(Keras's cell)", {}),
-    (FAST, 0.6, KERAS, ROWS_TRAINING | {"units": 64}),
-    (FAST, 1.0, TORCH, ROWS_TRAINING | {"units": 64}),
-    (FAST, 0.75, KERAS, ROWS_TRAINING | {"units": 128}),
-    (FAST, 1.0, KERAS, {"mode": "training", "steps": 784}),
+    (OUR_LOOP, 1.05, "RNN(Keras's cell)", {}),
+    (OUR_LOOP, 0.25, "Python loop", LSTM),
+    (f"{OUR_LOOP}, jit", 0.85, OUR_LOOP, LSTM | {"mode": "inference"}),
+    (f"{OUR_LOOP}, jit, two halves", 0.9, OUR_LOOP, TRAINING),
+    (OUR_LOOP + ON_JAX, 0.85, OUR_LOOP, LSTM),
+    (OUR_LOOP, 0.85, OUR_LOOP + ON_JAX, TRAINING | {"steps": 784}),
+    (OUR_LOOP, 0.5, OUR_LOOP + ON_TORCH, LSTM),
+    (TORCH, 0.8, OUR_LOOP, {"cell": "lstm", "units": 64}),
+    (MIN_GRUS[0], 0.3, KERAS, {"cell": "gru", "steps": 784}),
+    (MIN_GRUS[0], 0.8, MIN_GRUS[1], {"cell": "gru", "steps": 784}),
 ]
 
-COLUMNS = [field.name for field in dataclasses.fields(Task)]
+VERDICTS = ("holds", "cannot be told", "does not hold", "not measured")
+
+COLUMNS = ["setting", *(field.name for field in dataclasses.fields(Task))]
 COLUMNS += ["program", "ms", "ratio", "ratio_low", "ratio_high", "mb", "ms_by_round", "rounds"]
-COLUMNS += ledger.MACHINE
+COLUMNS += [*MACHINE, "variables"]
 
 
 # What is measured.
 
 
-def plan(long):
-    """Every task and the names of its programs."""
-    tasks = {task: programs_of(task, long) for task in all_steps()}
+def plan():
+    """Every setting, its tasks and the names of their programs."""
+    if GPU:
+        return {"float32": users_tasks()}
+    trained = {"mode": "training", "steps": 28, "batch": 64}
+    return {"users": users_tasks(), "book": {task: LOOPS for task in all_steps(**trained)}}
+
+
+def users_tasks():
+    tasks = {task: programs_of(task) for task in all_steps()}
     fit = Task("fit", "training", "lstm", *ROWS)
-    ways = WAYS if long else ("", ", 32 at once")
-    tasks[fit] = [name + way for way in ways for name in (KERAS, "RNN(our cell)", FAST)]
-    for size in MEMORY if long else [MEMORY[0], MEMORY[4]]:
-        names = [KERAS, "RNN(our cell)", FAST]
-        names += [CHECKPOINTED] if long or size[0] == 784 else []
+    names = [KERAS, CONTROL, OUR_LOOP]
+    tasks[fit] = names + [name + way for way in WAYS if way for name in (KERAS, OUR_LOOP)]
+    for size in MEMORY:
+        names = [KERAS, OUR_LOOP, BY_HAND[0]] + [CHECKPOINTED] * (size == PIXELS)
         tasks[Task("memory", "training", "lstm", *size)] = names
     return tasks
 
 
-def all_steps():
+def all_steps(**where):
     for size in SIZES:
         for mode in ("training", "inference"):
             for cell in OURS:
-                yield Task("step", mode, cell, *size)
+                task = Task("step", mode, cell, *size)
+                if all(getattr(task, key) == value for key, value in where.items()):
+                    yield task
 
 
-def programs_of(task, long):
-    """The short form has what the claims need, and the other ways for a few tasks."""
+def programs_of(task):
     size = (task.steps, task.features, task.units, task.batch)
     rows, pixels, training = size == ROWS, size == PIXELS, task.mode == "training"
-    names = [*LOOPS, FAST, TORCH]
-    if long or task.cell == "lstm" and (rows or pixels and training):
-        names += [f"{name}, jit" for name in LOOPS]
-        names += [KERAS + ON_JAX, "RNN(our cell)" + ON_JAX, PRODUCTS]
+    names = [*LOOPS, TORCH]
+    if task.cell == "lstm" and training:
+        names += HALVES + BY_HAND + [KERAS + ON_JAX, OUR_LOOP + ON_JAX]
     if task.cell == "lstm" and rows:
-        names += [f"{KERAS} on PyTorch", "RNN(our cell) on PyTorch"]
-    if task.cell == "gru" and (pixels or long and rows):
-        names += [name + way for way in ("", ", jit") for name in MIN_GRUS]
-    if task.cell == "lstm" and rows:
-        names += ["RNN(our cell), x W first", "RNN(our cell), unrolled", "Python loop"]
+        names += [HALVES[0], KERAS + ON_JAX, OUR_LOOP + ON_JAX]
+        names += [*WAYS_ROUND, PRODUCTS, "Python loop"]
+        names += [KERAS + ON_TORCH, OUR_LOOP + ON_TORCH]
     if task.cell == "lstm" and pixels and training:
-        names += [CHECKPOINTED]
-    return names
+        names += [WAYS_ROUND[1], PRODUCTS, CHECKPOINTED, OUR_LOOP + ON_TORCH]
+    if task.cell == "gru" and pixels:
+        names += MIN_GRUS
+    return list(dict.fromkeys(names))
+
+
+def rounds_of(task):
+    return {"fit": 6, "memory": 1}.get(task.what, 7 if task.steps > 100 else 17)
+
+
+def copies_of(task, name):
+    return 2 if task.what == "step" and name in LOOPS else 1
 
 
 def back_end_of(name):
@@ -133,15 +163,16 @@ def possible(tasks, workers):
         }
         known = set().union(*STEPS.values())
         tasks = {task: [name for name in names if name in known] for task, names in tasks.items()}
-    return {
+    found = {
         task: [name for name in names if back_end_of(name) in workers]
         for task, names in tasks.items()
     }
+    return {task: names for task, names in found.items() if names}
 
 
 def cost(task):
     """About how many seconds a program takes, made and measured on two cores."""
-    return {"step": 1 + task.steps / 200, "fit": 6, "memory": 9}[task.what]
+    return {"step": 2 + task.steps / 150, "fit": 10, "memory": 8}[task.what]
 
 
 # Who measures.
@@ -151,18 +182,27 @@ class Failed(Exception):
     """What a worker says of a program that does not run."""
 
 
-class Worker:
-    """A process with one back end."""
+def environment(back_end, setting):
+    """The whole environment of a worker: nothing that changes how it computes is inherited."""
+    variables = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    variables |= {"KERAS_BACKEND": back_end, "PYTHONUTF8": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    # On an accelerator, whose memory the processes share.
+    variables |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+    return variables | dict(pair.split("=", 1) for pair in SETTINGS[setting].split())
 
-    def __init__(self, back_end):
-        self.back_end = back_end
+
+class Worker:
+    """A process with one back end, in one setting."""
+
+    def __init__(self, back_end, setting, log=subprocess.DEVNULL):
+        self.back_end, self.setting = back_end, setting
         self.process = subprocess.Popen(
             [sys.executable, "-m", "experiments.bench_worker"],
             cwd=ROOT,
-            env=os.environ | {"KERAS_BACKEND": back_end},
+            env=environment(back_end, setting),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=log,
         )
 
     def ask(self, method, *arguments):
@@ -173,7 +213,7 @@ class Worker:
         except (EOFError, BrokenPipeError):
             sys.exit(
                 f"The process that times {self.back_end} ended with status {self.process.wait()},"
-                f" asked to {method}. What was measured before is kept; to see why, run"
+                f" asked to {method}, and no table was written; to see why, run"
                 f" KERAS_BACKEND={self.back_end} {sys.executable} -m experiments.bench_worker."
             )
         if not good:
@@ -188,29 +228,33 @@ class Worker:
         self.process.communicate()
 
 
-def measure(task, names, workers, rounds):
+def measure(task, names, workers):
     """The rows of one task, by program, without the machine."""
     if task.what == "memory":
-        return memory(task, names)
+        return memory(task, names, workers["tensorflow"].setting)
     names = make(task, names, workers)
     times = {name: [] for name in names}
-    for _ in range(rounds):
-        for name in random.sample(names, len(names)):
-            times[name].append(workers[back_end_of(name)].ask("time", name))
+    for _ in range(rounds_of(task)):
+        for back_end in random.sample(list(workers), len(workers)):
+            own = [name for name in names if back_end_of(name) == back_end]
+            time.sleep(PAUSE if own and len(workers) > 1 else 0)
+            for name in random.sample(own, len(own)):
+                times[name].append(workers[back_end].ask("time", name))
     for worker in workers.values():
         worker.ask("forget")
     rows = {}
     for name, ms in times.items():
         low, middle, high = np.quantile(np.divide(ms, times[names[0]]), [0.25, 0.5, 0.75])
         ratios = {"ratio": middle, "ratio_low": low, "ratio_high": high}
-        rows[name] = {"ms": np.median(ms), "ms_by_round": ms, "rounds": rounds} | ratios
+        rows[name] = {"ms": np.median(ms), "ms_by_round": ms, "rounds": len(ms)} | ratios
     return rows
 
 
 def make(task, names, workers):
     """Makes the programs, and gives the names of those that run and compute what they should."""
     results = {}
-    for name in names:
+    twice = [name for name in names if copies_of(task, name) == 2]
+    for name in names + twice:
         try:
             got = workers[back_end_of(name)].ask("make", name, dataclasses.asdict(task))
         except Failed as error:
@@ -238,11 +282,11 @@ def disagreement(task, got, expected):
     return None
 
 
-def memory(task, names):
+def memory(task, names, setting):
     """Each program in a process of its own, where nothing lies about."""
     rows = {}
     for name in names:
-        with Worker(back_end_of(name)) as worker:
+        with Worker(back_end_of(name), setting) as worker:
             try:
                 mb = worker.ask("peak", name, dataclasses.asdict(task))
             except Failed as error:
@@ -257,15 +301,32 @@ def leave_out(name, why):
     print(f"Left out: {name}: {why}.", flush=True)
 
 
+def run(setting, tasks, workers):
+    """The rows of all tasks in one setting."""
+    machines = {back_end: worker.ask("hello") for back_end, worker in workers.items()}
+    for back_end, machine in machines.items():
+        check_setting(back_end, {"setting": setting} | machine)
+    tasks, rows = possible(tasks, workers), []
+    ahead, spent, done = sum(cost(task) * len(tasks[task]) for task in tasks), 0, 0
+    for count, (task, names) in enumerate(tasks.items(), start=1):
+        start = time.monotonic()
+        for name, row in measure(task, names, workers).items():
+            what = {"setting": setting} | dataclasses.asdict(task) | {"program": name}
+            rows.append(dict.fromkeys(COLUMNS) | what | row | machines[back_end_of(name)])
+        spent, done = spent + time.monotonic() - start, done + cost(task) * len(names)
+        print(
+            f"[{setting}: {count} of {len(tasks)}] {task}: {time.monotonic() - start:.0f} s;"
+            f" {spent / done * (ahead - done) / 60:.0f} min left",
+            flush=True,
+        )
+    return rows
+
+
 # The table.
 
 
 def task_of(row):
     return Task(**{field.name: row[field.name] for field in dataclasses.fields(Task)})
-
-
-def read():
-    return read_bench(TABLE) if TABLE.exists() else []
 
 
 def write(rows):
@@ -284,54 +345,6 @@ def as_text(value):
     return f"{value:.4g}" if isinstance(value, float) else value
 
 
-def elsewhere(rows, machines):
-    """What one of the rows says of where it was measured, if that is not here."""
-    for row in rows:
-        here = machines.get(row["backend"].split()[0], {})
-        for key in here.keys() - {"date"}:
-            if row[key] != here[key]:
-                return f"{key} {row[key]}, and here it is {here[key]}"
-    return None
-
-
-def still_missing(rows, tasks, rounds):
-    """The tasks that have to be measured, since one of their programs has not enough rounds."""
-    have = {(task_of(row), row["program"]): row["rounds"] for row in rows}
-    return {
-        task: names
-        for task, names in tasks.items()
-        if any(
-            have.get((task, name), 0) < (1 if task.what == "memory" else rounds) for name in names
-        )
-    }
-
-
-def run(tasks, rounds, workers, fresh):
-    machines = {back_end: worker.ask("hello") for back_end, worker in workers.items()}
-    tasks = possible(tasks, workers)
-    if fresh:
-        write([])
-    elif where := elsewhere(read(), machines):
-        print(f"A new table: the old one has {where}.")
-        write([])
-    missing = still_missing(read(), tasks, rounds)
-    ahead, spent, done = sum(cost(task) * len(missing[task]) for task in missing), 0, 0
-    for count, (task, names) in enumerate(missing.items(), start=1):
-        start = time.monotonic()
-        measured = measure(task, names, workers, rounds)
-        rows = [row for row in read() if task_of(row) != task]
-        for name, row in measured.items():
-            row = dataclasses.asdict(task) | {"program": name} | row
-            rows.append(row | machines[back_end_of(name)])
-        write(rows)
-        spent, done = spent + time.monotonic() - start, done + cost(task) * len(names)
-        print(
-            f"[{count} of {len(missing)}] {task}: {len(measured)} programs,"
-            f" {time.monotonic() - start:.0f} s; {spent / done * (ahead - done) / 60:.0f} min left",
-            flush=True,
-        )
-
-
 # What came out.
 
 
@@ -344,8 +357,9 @@ def ending(rows):
 def print_table(rows):
     previous, keras_layer = None, KERAS + ending(rows)
     for row in rows:
-        if (task := task_of(row)) != previous:
-            print(f"\n{str(task):62} {'MB' if row['mb'] else 'ms':>8}  × {keras_layer} [quartiles]")
+        if (task := (row["setting"], task_of(row))) != previous:
+            said = f"{row['setting']}: {task_of(row)}"
+            print(f"\n{said:62} {'MB' if row['mb'] else 'ms':>8}  × {keras_layer} [quartiles]")
             previous = task
         spread = f" [{row['ratio_low']:.2f}, {row['ratio_high']:.2f}]" if row["ms"] else ""
         print(f"  {row['program']:60} {row['mb'] or row['ms']:8.2f}  {row['ratio']:.2f}{spread}")
@@ -354,55 +368,40 @@ def print_table(rows):
 def claims(rows):
     """What was claimed: each claim in words, each task that it speaks of, and what is true there.
 
-    That is the quartiles of the ratio, taken round by round, and whether the median is small
-    enough; None twice where it was not measured.
+    That is the quartiles of the ratio, taken round by round, and one of VERDICTS: a claim does
+    not hold where the median is too large by more than the resolution of the table.
     """
-    measured = {(task_of(row), row["program"]): row for row in rows}
+    rows = [row for row in rows if row["setting"] != "book"]
+    measured, factor = {(task_of(row), row["program"]): row for row in rows}, resolution(rows)
     for program, bound, other, where in CLAIMS:
-        program, other = (n if n == TORCH else n + ending(rows) for n in (program, other))
-        for task in all_steps():
-            if any(getattr(task, key) != value for key, value in where.items()):
-                continue
+        program, other = (named(name, rows) for name in (program, other))
+        for task in all_steps(**where):
             one, two = measured.get((task, program)), measured.get((task, other))
-            ratios = quartiles(one, two) if one and two else None
-            yield f"{program} ≤ {bound} × {other}", task, ratios, ratios and ratios[1] <= bound
+            ratios, verdict = None, VERDICTS[-1]
+            if one and two:
+                ratios = quartiles(one, two)
+                verdict = VERDICTS[(ratios[1] > bound) + (ratios[1] > bound * factor)]
+            yield f"{program} ≤ {bound} × {other}", task, ratios, verdict
+
+
+def named(name, rows):
+    return name + ending(rows) if back_end_of(name) == "tensorflow" else name
 
 
 def print_claims(rows):
-    words = {True: "holds", False: "does not hold", None: "not measured"}
+    for setting in dict.fromkeys(row["setting"] for row in rows):
+        factor = resolution([row for row in rows if row["setting"] == setting])
+        print(f"\nThe resolution, {setting}: {CONTROL}, takes {1 / factor:.2f} to {factor:.2f}.")
     previous, found = None, list(claims(rows))
-    for said, task, ratios, holds in found:
+    for said, task, ratios, verdict in found:
         if said != previous:
             print(f"\nClaimed: {said}")
             previous = said
         number = "{1:.2f} [{0:.2f}, {2:.2f}]".format(*ratios) if ratios else ""
-        print(f"  {words[holds]:14} {number:18}  {task}")
-    counts = [sum(claim[-1] is value for claim in found) for value in words]
-    print("\n{} claims hold, {} do not, {} were not measured.".format(*counts))
-    print("What is claimed of FastRNN was set from measurements of the LSTM.")
-
-
-def draw(rows):
-    """The training steps of the LSTM; what is slower by far would squeeze the rest."""
-    ours, keras_layer = ["RNN(our cell)", "RNN(our cell)" + ON_JAX, FAST], KERAS + ending(rows)
-    panels = {}
-    for task in all_steps():
-        found = {row["program"]: row for row in rows if task_of(row) == task}
-        if found and (task.cell, task.mode, task.batch) == ("lstm", "training", 64):
-            panels[f"{task.steps} × {task.features}, {task.units} units"] = {
-                name: [found[name][key] for key in ("ratio_low", "ratio", "ratio_high")]
-                for name in [*ours, TORCH, PRODUCTS]
-                if name in found
-            }
-    if not panels:
-        return
-    matplotlib.use("agg")
-    plotting.use_book_style()
-    with warnings.catch_warnings(action="ignore"):  # it cannot be shown
-        plotting.show_ratios(panels, keras_layer, dict.fromkeys(ours, plotting.COLORS["lstm"]))
-    FIGURE.parent.mkdir(exist_ok=True)
-    plt.gcf().savefig(FIGURE)
-    print(f"\nThe figure: {FIGURE}")
+        print(f"  {verdict:14} {number:18}  {task}")
+    counts = [sum(claim[-1] == verdict for claim in found) for verdict in VERDICTS]
+    pairs = zip(counts, VERDICTS, strict=True)
+    print("\nClaims:", ", ".join(f"{count} {verdict}" for count, verdict in pairs))
 
 
 def warn_if_busy():
@@ -411,37 +410,33 @@ def warn_if_busy():
     if load > cores / 4:
         print(
             f"Other programs run here (load {load:.1f} on {cores} cores): ratios may be far off,"
-            " PyTorch's most of all; stop them and start again with --fresh (make bench FRESH=1)."
+            " PyTorch's most of all; stop them and start again."
         )
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--long", action="store_true", help="more rounds, more programs")
-    parser.add_argument("--fresh", action="store_true", help="measure again what is there")
-    arguments = parser.parse_args()
-    tasks = plan(arguments.long)
     warn_if_busy()
-    if not CLEAR.exists():
-        print("Memory is left out: it is read from Linux's own account of a process.")
-        tasks = {task: names for task, names in tasks.items() if task.what != "memory"}
+    rows = []
     try:
-        with contextlib.ExitStack() as stack:
-            workers = {}
-            for back_end in STEPS:
-                if importlib.util.find_spec(back_end):
-                    workers[back_end] = stack.enter_context(Worker(back_end))
-                else:
-                    print(f"{back_end} is not installed: its programs are left out.")
-            run(tasks, LONG if arguments.long else SHORT, workers, arguments.fresh)
+        for setting, tasks in plan().items():
+            if not CLEAR.exists():
+                print("Memory is left out: it is read from Linux's own account of a process.")
+                tasks = {task: names for task, names in tasks.items() if task.what != "memory"}
+            needed = {back_end_of(name) for names in tasks.values() for name in names}
+            with contextlib.ExitStack() as stack:
+                workers = {}
+                for back_end in needed:
+                    if importlib.util.find_spec(back_end):
+                        workers[back_end] = stack.enter_context(Worker(back_end, setting))
+                    else:
+                        print(f"{back_end} is not installed: its programs are left out.")
+                rows += run(setting, tasks, workers)
     except KeyboardInterrupt:
-        sys.exit("\nStopped. The same command, without --fresh, goes on from here.")
-    rows = read()
+        sys.exit("\nStopped, and no table was written.")
+    write(rows)
+    rows = read_bench(TABLE)
     print_table(rows)
     print_claims(rows)
-    draw(rows)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """The benchmark's programs, and the process that times those of one back end.
 
 ``bench.py`` starts one for each back end, since KERAS_BACKEND can be only one in a process and two
-back ends would fight over the cores. It sends requests down a pipe and reads the answers.
+back ends would fight over the cores. It sends requests down a pipe and reads the answers. The
+process has the environment that ``bench.py`` writes for it and nothing else, and says what of it
+changes how the libraries compute.
 
 A program is made for a task and is then a function without arguments: one training step (the last
 output, and the gradients of its mean square by every weight) or the last output alone. It has ended
@@ -18,26 +20,21 @@ import sys
 import time
 from pathlib import Path
 
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as users have it; the ledger turns it off
-# On an accelerator: the processes share its memory, and all programs compute in whole float32.
-os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
-
 import keras
 import numpy as np
 from keras import ops
 
 import rnncells
-from experiments import ledger
+from experiments.machine import machine
+from rnncells.book.timings import VARIABLES
 
 BACKEND = keras.backend.backend()
 if BACKEND == "tensorflow":
     import tensorflow as tf
+
+    from experiments import by_hand
 elif BACKEND == "jax":
     import jax
-
-    jax.config.update("jax_default_matmul_precision", "highest")
 else:
     import torch
 
@@ -45,7 +42,7 @@ else:
         torch.set_default_device("cuda")
 
 TORCH = "torch.nn's layer"
-BLOCK = 0.05  # seconds that a block of calls lasts, or one call where it is longer
+BLOCK = 0.025  # seconds that a block of calls lasts, or one call where it is longer
 FIT_STEPS = 64
 KERAS = {"simple": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
 OURS = {"simple": rnncells.SimpleRNNCell, "lstm": rnncells.LSTMCell, "gru": rnncells.GRUCell}
@@ -95,22 +92,47 @@ def loop(task, **options):
     return keras.layers.RNN(OURS[task.cell](task.units), **options)
 
 
-def fast_loop(task):
-    from rnncells.fast import FastRNN
-
-    return FastRNN(OURS[task.cell](task.units))
-
-
 def min_gru_loop(task):
-    from rnncells import MinGRUCell
-
-    return keras.layers.RNN(MinGRUCell(task.units))
+    return keras.layers.RNN(rnncells.MinGRUCell(task.units))
 
 
 def min_gru_in_parallel(task):
-    from rnncells import MinGRUCell, ParallelRNN
+    return rnncells.ParallelRNN(rnncells.MinGRUCell(task.units))
 
-    return ParallelRNN(MinGRUCell(task.units))
+
+class Several(keras.layers.Layer):
+    """A cell that takes several steps in one turn of the loop."""
+
+    def __init__(self, cell, count):
+        super().__init__()
+        self.cell, self.count, self.state_size = cell, count, cell.state_size
+
+    def build(self, shape):
+        self.cell.build((shape[0], shape[1] // self.count))
+
+    def call(self, inputs, states):
+        for x_t in ops.split(inputs, self.count, axis=-1):
+            output, states = self.cell(x_t, states)
+        return output, states
+
+
+class SeveralSteps(keras.layers.Layer):
+    """RNN(our cell), whose loop has fewer turns, of several steps each."""
+
+    def __init__(self, cell, count):
+        super().__init__()
+        self.count, self.loop = count, keras.layers.RNN(Several(cell, count))
+
+    def build(self, shape):
+        self.loop.build((shape[0], shape[1] // self.count, shape[2] * self.count))
+
+    def call(self, inputs):
+        batch, steps, features = inputs.shape
+        return self.loop(ops.reshape(inputs, (batch, steps // self.count, features * self.count)))
+
+
+def several_steps(task):
+    return SeveralSteps(OURS[task.cell](task.units), 4)
 
 
 class Rest(keras.layers.Layer):
@@ -180,10 +202,38 @@ def fetched(function, *arguments):
     return step
 
 
-def in_a_graph(make_layer, task, jit=False):
+def in_a_graph(make_layer, task, jit=False, halves=False):
     layer = built(make_layer(task), task)
-    function = tf.function(differentiated(layer, layer, task), jit_compile=jit)
-    return fetched(function, tf.constant(sequences(task)))
+    step = tf.function(differentiated(layer, layer, task), jit_compile=jit)
+    step = tf.function(in_two_halves(step, task)) if halves else step
+    return fetched(step, tf.constant(sequences(task)))
+
+
+def in_two_halves(step, task):
+    """The step for each half of the batch, since XLA runs a loop on one core."""
+
+    def both(x):
+        (first, *ones), (second, *others) = map(step, tf.split(x, 2))
+        means = [(a + b) / 2 for a, b in zip(ones, others, strict=True)]
+        return [tf.concat([first, second], 0), *means]
+
+    return both
+
+
+def with_hand_written_backward(task, halves=False):
+    layer = built(loop(task), task)
+
+    def training(x):
+        x = tf.transpose(x, [1, 0, 2])
+        W, U, b = (tf.convert_to_tensor(weight.value) for weight in layer.trainable_variables)
+        saved = by_hand.forward(x, W, U, b)
+        h = saved[1][-1]
+        d_h = 2 * h / tf.cast(tf.size(h), h.dtype)
+        return [h, *by_hand.backward(x, W, U, saved, d_h)]
+
+    step = tf.function(training, jit_compile=True, autograph=False)
+    step = tf.function(in_two_halves(step, task)) if halves else step
+    return fetched(step, tf.constant(sequences(task)))
 
 
 def python_loop(task):
@@ -371,10 +421,11 @@ def in_keras_order(task, output, *gradients):
 
 LAYERS = {
     "Keras's layer": keras_layer,
+    "Keras's layer, again": keras_layer,
     "RNN(Keras's cell)": loop_over_keras_cell,
     "RNN(our cell)": loop,
-    "FastRNN(our cell)": fast_loop,
     "RNN(our cell), x W first": projected_first,
+    "RNN(our cell), 4 steps a turn": several_steps,
     "RNN(our cell), unrolled": functools.partial(loop, unroll=True),
     "RNN(MinGRUCell)": min_gru_loop,
     "ParallelRNN(MinGRUCell)": min_gru_in_parallel,
@@ -396,7 +447,10 @@ def every(maker, ending, **options):
 STEPS = {
     "tensorflow": every(in_a_graph, "")
     | every(in_a_graph, ", jit", jit=True)
+    | every(in_a_graph, ", jit, two halves", jit=True, halves=True)
     | {
+        "by hand, jit": with_hand_written_backward,
+        "by hand, jit, two halves": functools.partial(with_hand_written_backward, halves=True),
         "Python loop": python_loop,
         "RNN(our cell), checkpointed": checkpointed,
         "matrix products alone": products_alone,
@@ -419,22 +473,25 @@ class Programs:
         self.made = {}
 
     def hello(self):
-        return ledger.machine()
+        """The machine, and what in the environment changes how the libraries compute."""
+        found = [f"{name}={os.environ[name]}" for name in VARIABLES if name in os.environ]
+        return machine() | {"variables": " ".join(found)}
 
     def make(self, name, task):
-        """Makes a program and returns what it computes, for the others to be compared with."""
+        """Makes a copy of a program and returns what it computes, to be compared with others."""
         task = Task(**task)
         maker = FITS[name] if task.what == "fit" else STEPS[BACKEND][name]
         step = maker(task)
         result = [np.array(a if BACKEND != "torch" else a.detach().cpu()) for a in step()]
         calls = max(1, round(BLOCK / self._seconds(step, 1)))
-        self.made[name] = step, calls, FIT_STEPS if task.what == "fit" else 1
+        steps = FIT_STEPS if task.what == "fit" else 1
+        self.made.setdefault(name, []).append((step, calls, steps))
         return in_keras_order(task, *result) if name == TORCH else result
 
     def time(self, name):
-        """Milliseconds a step, over one block of calls."""
-        step, calls, steps = self.made[name]
-        return 1000 * self._seconds(step, calls) / calls / steps
+        """Milliseconds a step: the mean over the program's copies, a block of calls of each."""
+        times = [self._seconds(step, calls) / calls / n for step, calls, n in self.made[name]]
+        return 1000 * sum(times) / len(times)
 
     def forget(self):
         self.made.clear()

@@ -13,20 +13,16 @@ to the program that began it first. KERAS_BACKEND picks the back end.
 import argparse
 import csv
 import dataclasses
-import datetime
 import itertools
 import os
-import platform
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 import filelock
-import keras
-import numpy as np
 
-import rnncells
+from experiments.machine import MACHINE, machine
 from experiments.training import Run, Saved, train
 from rnncells.book import data
 from rnncells.book import trainings as ledger
@@ -37,7 +33,6 @@ CHECK_TOLERANCE = 0.003  # of accuracy: 30 test digits; the same machine gives t
 
 SETTINGS = [field.name for field in dataclasses.fields(Run)]
 RESULTS = ["parameters", "accuracy", "loss", "accuracy_by_epoch", "seconds"]
-MACHINE = ["device", "cores", "backend", "keras", "numpy", "rnncells", "python", "date"]
 COLUMNS = [*SETTINGS, *RESULTS, *MACHINE, "code", "wrong"]
 
 
@@ -138,41 +133,6 @@ def append(run, results):
             writer.writeheader()
             writer.writerows(rows.values())
         os.replace(temporary, LEDGER)
-
-
-def machine():
-    backend = keras.backend.backend()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {
-        "device": accelerator(backend) or processor(),
-        "cores": cores,
-        "backend": f"{backend} {sys.modules[backend].__version__}",
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-        "rnncells": rnncells.__version__,
-        "python": platform.python_version(),
-        "date": datetime.date.today().isoformat(),
-    }
-
-
-def accelerator(backend):
-    """Its name, or None without one."""
-    module = sys.modules[backend]
-    if backend == "jax" and module.default_backend() != "cpu":
-        return module.devices()[0].device_kind
-    if backend == "torch" and module.cuda.is_available():
-        return module.cuda.get_device_name()
-    if backend == "tensorflow" and (gpus := module.config.list_physical_devices("GPU")):
-        return module.config.experimental.get_device_details(gpus[0]).get("device_name")
-    return None
-
-
-def processor():
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def run_all(tasks):

@@ -5,6 +5,26 @@ from pathlib import Path
 
 import numpy as np
 
+# How the programs ran, and by which variables of the environment a process shows that it did:
+# as anybody runs the libraries; as the book's own trainings run, without oneDNN, so that they add
+# up in the same order; and, on a GPU, with whole float32 products.
+SETTINGS = {
+    "users": "",
+    "book": "TF_ENABLE_ONEDNN_OPTS=0",
+    "float32": "JAX_DEFAULT_MATMUL_PRECISION=highest NVIDIA_TF32_OVERRIDE=0",
+}
+VARIABLES = (
+    "JAX_DEFAULT_MATMUL_PRECISION",
+    "NVIDIA_TF32_OVERRIDE",
+    "OMP_NUM_THREADS",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_NUM_INTEROP_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+)
+CONTROL = "Keras's layer, again"
+
 WHOLE = ("steps", "features", "units", "batch", "rounds", "cores")
 REAL = ("ms", "ratio", "ratio_low", "ratio_high", "mb")
 
@@ -18,7 +38,9 @@ def load_bench(table="bench", **where):
             rows without any.
 
     Returns:
-        One dict for each program and task, with what was computed (``what``: step, fit or memory;
+        One dict for each program and task, with the ``setting`` (``users``: as anybody runs the
+        libraries; ``book``: as the book's trainings run, without oneDNN; ``float32``: on a GPU,
+        with whole float32 products), what was computed (``what``: step, fit or memory;
         ``mode``: training or inference; ``cell``, ``steps``, ``features``, ``units``, ``batch``),
         the ``program``, ``ms`` (the median over the rounds), ``ratio`` (to Keras's layer in the
         same round, or to its memory; the median) with ``ratio_low`` and ``ratio_high`` (its
@@ -27,6 +49,7 @@ def load_bench(table="bench", **where):
 
     Raises:
         KeyError: There is no such column.
+        ValueError: A row was measured in another environment than its setting's.
     """
     rows = read_bench(Path(__file__).with_name(f"{table}.csv"))
     for key in where:
@@ -38,9 +61,27 @@ def load_bench(table="bench", **where):
 def read_bench(path):
     """The rows of a CSV of the benchmark, numbers as numbers."""
     with open(path, newline="") as file:
-        return [
-            {key: _value(key, text) for key, text in row.items()} for row in csv.DictReader(file)
-        ]
+        lines = csv.DictReader(file)
+        rows = [{key: _value(key, text) for key, text in line.items()} for line in lines]
+    for row in rows:
+        check_setting(path.name, row)
+    return rows
+
+
+def check_setting(what, row):
+    """Raises ValueError where a process computed in another way than its setting says."""
+    setting = row.get("setting")
+    if setting not in SETTINGS:
+        known = ", ".join(SETTINGS)
+        raise ValueError(
+            f"{what}: expected a setting of {known}; got {setting}: measure again with make bench."
+        )
+    expected, got = SETTINGS[setting], row["variables"]
+    if got != expected:
+        raise ValueError(
+            f"{what}: the setting {setting} has the variables {expected or 'none'!r};"
+            f" the process had {got or 'none'!r}: measure again with make bench."
+        )
 
 
 def quartiles(row, other):
@@ -56,6 +97,21 @@ def quartiles(row, other):
     """
     ratios = np.divide(row["ms_by_round"], other["ms_by_round"])
     return np.quantile(ratios, [0.25, 0.5, 0.75]).tolist()
+
+
+def resolution(rows):
+    """How small a difference between two programs the table can show.
+
+    Args:
+        rows: What ``load_bench`` gave. In each task Keras's layer is there twice, as a control;
+            if the machine did nothing else, the two would take the same time.
+
+    Returns:
+        The factor, at least 1, within which the two agree in nine of ten tasks.
+    """
+    ratios = [row["ratio"] for row in rows if row["program"] == CONTROL and row["ms"]]
+    factors = [max(ratio, 1 / ratio) for ratio in ratios] or [1.0]
+    return float(np.quantile(factors, 0.9))
 
 
 def _value(key, text):

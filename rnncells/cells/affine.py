@@ -151,7 +151,8 @@ class AffineRNNCell(Dropout, RNNCell):
         total = ops.matmul(self.drop_inputs(inputs), self.kernel)
         if h is not None:
             total = total + ops.matmul(self.drop_state(h), self.recurrent_kernel)
-        return total if self.bias is None else total + self.bias
+        # Not +: Keras's add knows a bias, whose gradient TensorFlow then sums in one operation.
+        return total if self.bias is None else ops.add(total, self.bias)
 
     def _demand_features(self, step_shape):
         if len(step_shape) != 2 or step_shape[-1] is None:
