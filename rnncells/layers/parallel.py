@@ -78,11 +78,11 @@ class ParallelRNN(keras.layers.RNN):
 
     def _is_parallel(self, sequences, mask, training):
         steps = sequences.shape[1]
-        dtypes = {(x.compute_dtype, x.autocast) for x in (self, self.cell)}
+        dtypes = {(x.compute_dtype, x.variable_dtype, x.autocast) for x in (self, self.cell)}
         return (
             steps
             and not self.unroll
-            and dtypes == {(self.compute_dtype, True)}
+            and dtypes == {(self.compute_dtype, self.variable_dtype, True)}
             and (mask is None or tuple(mask.shape[1:]) in [(steps,), (steps, 1)])
             and goes_row_by_row(self.cell, sequences, training)
         )
