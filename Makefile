@@ -17,6 +17,7 @@ OFFLINE_BOOK := _build/.offline
 PDF := _build/book.pdf
 OFFLINE ?=
 NAMES ?=
+TIME ?=
 BACKEND_TESTS := $(addprefix tests/test_,cells.py options.py more_cells.py convert.py parallel.py check_cell.py back_ends.py torch.py)
 
 export TF_CPP_MIN_LOG_LEVEL := 3
@@ -29,7 +30,7 @@ fetch = $(1)/$(SCRIPTS)/python -m pip install -qq --disable-pip-version-check
 
 .PHONY: help book test check-code check-units check-notebooks check-pages check-browser pdf notebooks set-address messages ulp results \
 	results-table results-check bench test-backends test-colab test-oldest test-newest test-here check-workflows dist \
-	report-failure lock clean
+	report-failure fuzz lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
@@ -183,6 +184,9 @@ dist: $(READY) ## a release's files in dist/: built, checked, and the wheel trie
 # Needs no .venv: a workflow calls it when setting one up may be what failed.
 report-failure: ## in a workflow: an issue that names the failed run, or a comment on the open one
 	@"$(PYTHON)" tools/release/report_failure.py
+
+fuzz: $(READY) ## search for a program that tells ParallelRNN from keras.layers.RNN (TIME=seconds, 600)
+	@TIME="$(TIME)" $(BIN)/python tests/differential.py
 
 lock: ## resolve requirements.lock again
 	@command -v uv >/dev/null || { echo "make lock needs uv (pip install uv)." >&2; exit 1; }

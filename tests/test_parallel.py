@@ -352,14 +352,35 @@ def test_what_coefficients_returns_is_checked_when_the_layer_is_built(coefficien
     assert what in one_sentence(error)
 
 
-def test_coefficients_for_one_step_alone_are_found_at_the_first_call():
-    def for_one_step(self, inputs):
-        b = self.affine(inputs)
-        return 0.5, b if len(b.shape) == 2 else b[:, 0]
+class Elapsed(DiagonalRNNCell):
+    """Counts axes from the front."""
 
-    layer = ParallelRNN(type("Broken", (DiagonalRNNCell,), {"coefficients": for_one_step})(UNITS))
-    with pytest.raises(ValueError, match=r"b: expected shape \(batch, 6, 5\); got a tensor of"):
-        layer(random(BATCH, STEPS, FEATURES))
+    def coefficients(self, inputs):
+        return ops.exp(-ops.abs(inputs[:, :1])), self.affine(inputs)
+
+
+class Told(DiagonalRNNCell):
+    def coefficients(self, inputs, training=False):
+        return (0.9 if training else 0.5), self.affine(inputs)
+
+
+class Centred(DiagonalRNNCell):
+    """Looks at the other rows."""
+
+    def coefficients(self, inputs):
+        b = self.affine(inputs)
+        return 0.5, b - ops.mean(b, axis=0, keepdims=True)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("cls", [Elapsed, Told, Centred])
+def test_coefficients_are_written_for_one_step(cls, training):
+    x = random(BATCH, STEPS, FEATURES)
+    ours, plain = (
+        ops.convert_to_numpy(built(rnn(cls(UNITS)))(x, training=training))
+        for rnn in (ParallelRNN, keras.layers.RNN)
+    )
+    assert_close(ours, plain, 1e-6)
 
 
 @pytest.mark.parametrize(
@@ -388,11 +409,10 @@ SITUATIONS = [
 MUTANTS = [
     ("a * a_all, a * b_all + b", "a * a_all, b_all + b"),
     ("a * a_all, a * b_all + b", "a + a_all, a * b_all + b"),
-    ("a_all[:, block] * first[-1] +", "first[-1] +"),
+    ("first.append(a * first[-1] + b)", "first.append(first[-1] + b)"),
     ("blocks * size, units))[:, :steps]", "blocks * size, units))[:, -steps:]"),
-    ("ops.concatenate([a[:, 1:], a[:, :1]], axis=1)  # the last", "a  # the last"),
-    ("return d_b * before,", "return d_b * states,"),
-    ("a[:, 0] * d_b[:, 0]", "d_b[:, 0]"),
+    ("h = a * h + b\n        states", "h = ops.stop_gradient(a) * h + b\n        states"),
+    ("first = [h[:, None, None]", "first = [ops.stop_gradient(h)[:, None, None]"),
     ("ops.where(mask, a, 1)", "ops.where(mask, a, 0)"),
     ("ops.where(mask, b, 0)", "b"),
     ("sequences = ops.flip(sequences, axis=1)", "pass"),

@@ -3,6 +3,8 @@
 import abc
 import inspect
 
+from keras import ops
+
 from rnncells.cells.affine import AffineRNNCell
 from rnncells.cells.sentences import kind_of
 
@@ -21,13 +23,16 @@ class DiagonalRNNCell(AffineRNNCell):
             def coefficients(self, inputs):
                 return 0.9, self.affine(inputs)
 
+    ``coefficients`` is written for one step and serves both layers. One that behaves differently
+    in training takes it as an argument, ``coefficients(self, inputs, training=False)``.
+
     Args:
         units: Positive int, the width of the state h and of the output.
         **kwargs: The arguments of AffineRNNCell, but for those that speak of the recurrent weights.
 
     Shapes:
-        inputs: (batch, features) or (batch, steps, features).
-        a, b: (batch, units) or (batch, steps, units); a may be anything that broadcasts to b.
+        inputs: (batch, features), one time step.
+        b: (batch, units); a: anything that broadcasts to b, as a number or (units,).
         kernel: (features, num_gates * units); bias: (num_gates * units,).
 
     Raises:
@@ -48,20 +53,32 @@ class DiagonalRNNCell(AffineRNNCell):
 
     @abc.abstractmethod
     def coefficients(self, inputs):
-        """a and b for one step (batch, features), or for all of them (batch, steps, features)."""
+        """a and b for one step: ``inputs`` (batch, features) -> (a, b)."""
 
-    def call(self, inputs, states):
-        a, b = self.checked_coefficients(inputs)
+    def call(self, inputs, states, training=False):
+        a, b = self.checked_coefficients(inputs, training)
         h = a * states[0] + b
         return h, [h]
 
-    def checked_coefficients(self, inputs):
-        """``coefficients(inputs)``, or one sentence that says what is wrong with them."""
-        result = self.coefficients(inputs)
+    def checked_coefficients(self, inputs, training=False):
+        """What ``coefficients`` returns, or one sentence that says what is wrong with it."""
+        takes_training = "training" in inspect.signature(self.coefficients).parameters
+        result = self.coefficients(inputs, **({"training": training} if takes_training else {}))
         if not (isinstance(result, tuple) and len(result) == 2):
             raise self._error("coefficients", "a pair (a, b), as in h = a * h + b", kind_of(result))
-        expected = (*inputs.shape[1:-1], self.units)
-        if tuple(getattr(result[1], "shape", (None,)))[1:] != expected:
-            shape = f"shape (batch, {', '.join(map(str, expected))})"
+        if tuple(getattr(result[1], "shape", (None,)))[1:] != (self.units,):
+            shape = f"shape (batch, {self.units})"
             raise self._error("coefficients: b", shape, kind_of(result[1]))
         return result
+
+    def all_coefficients(self, sequences, training=False):
+        """a and b for all steps of (batch, steps, features): (batch, steps, units) each.
+
+        Each step of each sequence is one row of a large batch.
+        """
+        steps = sequences.shape[1]
+        rows = ops.reshape(sequences, (-1, *sequences.shape[2:]))
+        with self.changed_input_mask(lambda mask: ops.repeat(mask, steps, axis=0)):
+            a, b = self.checked_coefficients(rows, training)
+        zeros = ops.zeros((ops.shape(rows)[0], self.units), dtype=b.dtype)
+        return [ops.reshape(x + zeros, (-1, steps, self.units)) for x in (a, b)]

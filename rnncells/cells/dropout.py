@@ -1,5 +1,7 @@
 """Dropout in a cell: one mask for all steps of a sequence, drawn before the loop."""
 
+import contextlib
+
 import keras
 from keras import ops
 
@@ -30,15 +32,23 @@ class Dropout(KerasMixin):
         self._draw = Mask(seed, dtype=self.dtype_policy) if drops else None
 
     def drop_inputs(self, inputs):
-        """The inputs (batch, features) or (batch, steps, features) under this sequence's mask."""
+        """The inputs (batch, features) under this sequence's mask."""
         if not self.dropout:
             return inputs
         mask = self._input_mask
         if mask is None:  # outside a layer: a mask for this step
             mask = self._drawn("dropout", inputs)
-        elif len(inputs.shape) > len(mask.shape):
-            mask = ops.expand_dims(mask, 1)  # the same for all steps
         return inputs * mask
+
+    @contextlib.contextmanager
+    def changed_input_mask(self, change):
+        """Inside, the inputs meet ``change(mask)``, if a mask has been drawn."""
+        mask = self._input_mask
+        object.__setattr__(self, "_input_mask", mask if mask is None else change(mask))
+        try:
+            yield
+        finally:
+            object.__setattr__(self, "_input_mask", mask)
 
     def drop_state(self, h):
         """A state (batch, units) under this sequence's mask."""

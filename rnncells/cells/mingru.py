@@ -28,8 +28,7 @@ class MinGRUCell(DiagonalRNNCell):
         **kwargs: The arguments of AffineRNNCell, but for those that speak of the recurrent weights.
 
     Shapes:
-        x: (batch, features), or all steps of it (batch, steps, features); h, output:
-        (batch, units).
+        x: (batch, features); h, output: (batch, units).
         W ``kernel``: (features, 2 * units); b ``bias``: (2 * units,); blocks in the order z, g.
 
     Raises:
