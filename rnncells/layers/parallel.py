@@ -26,7 +26,7 @@ class ParallelRNN(keras.layers.RNN):
       loop, or the cell's dtype is not the layer's.
 
     The first two are tried on two rows whenever the layer is called or compiled. The states are
-    made of products of a over about sqrt(steps) steps; where |a| is above one, these must not
+    made of products of a over about sqrt(steps) steps; where abs(a) is above one, these must not
     overflow: the states are then no numbers.
 
     Args:
