@@ -2,10 +2,13 @@
 
 import importlib.metadata
 import importlib.util
+import inspect
+import re
 import subprocess
 import sys
 import sysconfig
 import tempfile
+import textwrap
 from pathlib import Path
 
 import keras
@@ -58,6 +61,18 @@ def trains_and_comes_back(folder):
     demand(error < 1e-6, f"a saved model comes back {error} away")
 
 
+def cells_of_ones_own_run():
+    """The complete cells of the docstrings, as somebody types them who has only the wheel."""
+    x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")
+    for base in (rnncells.RNNCell, rnncells.AffineRNNCell, rnncells.DiagonalRNNCell):
+        (program,) = re.findall(r"(?ms)^    class .*?\n\n", inspect.getdoc(base))
+        scope = {"keras": keras, base.__name__: base, "__name__": "own"}
+        exec(textwrap.dedent(program), scope)
+        own = next(v for v in reversed(scope.values()) if isinstance(v, type))
+        states = np.asarray(keras.layers.RNN(own(3))(x))
+        demand(states.shape == (2, 3), f"{own.__name__} gives states of shape {states.shape}")
+
+
 def plotting_asks_for_matplotlib():
     """Only where it is not installed, as in the environment that `make dist` makes."""
     if importlib.util.find_spec("matplotlib"):
@@ -73,6 +88,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         trains_and_comes_back(Path(name))
     check_cell(LSTMCell(4))
+    cells_of_ones_own_run()
     runs = load_ledger()
     demand(runs, "the ledger is empty")
     plotting_asks_for_matplotlib()
