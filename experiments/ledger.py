@@ -20,6 +20,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+# Before TensorFlow is imported: no log between the lines, and the same sums in the same order.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
 import filelock
 
 from experiments.machine import MACHINE, machine
@@ -79,6 +83,35 @@ def plan():
     add(3, "pixels14", "lstm", "keep", 1e-2, **longer, **judged)
     add(3, "pixels14", "gru", "orthogonal", 1e-2, **longer, **judged)
     add(3, "pixels14", "gru", "keep", 1e-2, **longer, **judged)
+
+    for rate in (3e-2, 3e-3):
+        add(3, "pixels14", "gru", "orthogonal", rate, **longer, **judged)
+    # The same for each initialization of the LSTM's gates; "orthogonal" has the forget bias of one.
+    for start in ("uniform", "chrono", "orthogonal", "keep+identity"):
+        add(3, "pixels14", "lstm", start, 1e-2, **longer, **judged)
+    for rate in (3e-2, 3e-3):
+        add(3, "pixels14", "lstm", "keep", rate, **longer, **judged)
+
+    # The others on the same pixels, over a wider range.
+    others = (("simple", "orthogonal"), ("simple", "identity"), ("linear", "orthogonal"))
+    for rate in (1e-4, 3e-4, 1e-3, 3e-3, 1e-2):
+        for cell, start in others:
+            add(3, "pixels14", cell, start, rate, **short)
+
+    # By rows: cells of about as many weights as the simple cell of 128 units.
+    for rate in (3e-3, 1e-2, 3e-2):
+        add(3, "rows", "gru", "orthogonal", rate, units=69, **judged)
+    for rate in (1e-3, 3e-3, 1e-2):
+        add(3, "rows", "lstm", "orthogonal", rate, units=59, batch_size=64, **judged)
+    for rate in (1e-2, 3e-2, 1e-1):
+        add(3, "rows", "mingru", "orthogonal", rate, units=300, **judged)
+
+    # By rows, beyond: each means alone, then together.
+    best = {"cell": "gru", "start": "orthogonal", "learning_rate": 5e-3, **judged}
+    means = [{}, {"shift": 2}, {"directions": 2}, {"layers": 2}, {"dropout": 0.2}, {"epochs": 20}]
+    means += [{"shift": 2, "epochs": 20}, {"shift": 2, "directions": 2, "epochs": 20}]
+    for mean in means:
+        add(3, "rows", **best, **mean)
 
     add(5, "rows", "linear", "orthogonal", 1e-3)
     add(5, "rows", "simple", "orthogonal", 1e-3, batch_size=32)

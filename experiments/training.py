@@ -15,9 +15,6 @@ import sys
 import time
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-
 import keras
 import numpy as np
 
@@ -38,7 +35,7 @@ class Run:
 
     task: str  # an order of data.ORDERS, or adding
     cell: str  # linear, simple, lstm, gru or mingru
-    start: str  # orthogonal or identity, of U; or a key of GATES, of the bias: see make_cell
+    start: str  # orthogonal or identity, of U; a key of GATES, of the bias; keep+identity: both
     seed: int
     learning_rate: float  # the highest, after the warm-up; then a cosine takes it to zero
     units: int = 128
@@ -48,6 +45,9 @@ class Run:
     clip: float = 1.0  # the largest norm of a gradient; 0 for no clipping
     split: str = "test"  # or validation, to choose settings by
     layers: int = 1  # of the cell, one reading what the other puts out
+    directions: int = 1  # 2: a second cell reads from the last step to the first
+    dropout: float = 0.0  # the share of each layer's outputs that is dropped in training
+    shift: int = 0  # pixels by which a training picture is moved at most, each way; rows only
 
     def __str__(self):
         return f"{self.task}: {self.cell}, {self.start}, {self.learning_rate:g}, seed {self.seed}"
@@ -81,12 +81,27 @@ class Digits:
     def epoch(self, run, epoch):
         order = np.random.default_rng([run.seed, epoch]).permutation(len(self.x))
         order = order[: self.batches * run.batch_size]
-        return self.x[order], self.y[order]
+        x = self.x[order]
+        if run.shift:
+            x = shifted(x, run.shift, np.random.default_rng([run.seed, epoch, run.shift]))
+        return x, self.y[order]
 
     def wrong(self, model):
         """Which of the judged digits it gets wrong, (10000,): the same digits for all runs."""
         x, y = self.judged
         return model.predict(x, batch_size=1000, verbose=0).argmax(axis=1) != y
+
+
+def shifted(pictures, most, random):
+    """Each picture (n, rows, columns) moved by up to ``most`` pixels along both axes."""
+    rows, columns = pictures.shape[1:]
+    framed = np.pad(pictures, [(0, 0), (most, most), (most, most)])
+    moves = random.integers(0, 2 * most + 1, (len(pictures), 2))
+    result = np.empty_like(pictures)
+    for down, right in np.ndindex(2 * most + 1, 2 * most + 1):
+        moved = (moves == (down, right)).all(axis=1)
+        result[moved] = framed[moved, down : down + rows, right : right + columns]
+    return result
 
 
 class Adding:
@@ -138,8 +153,10 @@ def make_model(run, task):
     keras.utils.set_random_seed(run.seed)
     shape = task.judged[0].shape[1:]
     cells = [make_cell(run, steps=shape[0]) for _ in range(run.layers)]
-    layers = [layer_of(cell)(cell, return_sequences=cell is not cells[-1]) for cell in cells]
+    layers = [layer for cell in cells for layer in make_layers(run, cell, cell is cells[-1])]
     model = keras.Sequential([keras.Input(shape), *layers, keras.layers.Dense(task.outputs)])
+    if run.start.endswith("+identity"):
+        start_with_identity(cells)
     model.compile(
         optimizer=make_optimizer(run, task.batches),
         loss=task.loss,
@@ -148,6 +165,20 @@ def make_model(run, task):
         steps_per_execution=next(n for n in range(40, 0, -1) if task.batches % n == 0),
     )
     return model
+
+
+def make_layers(run, cell, is_last):
+    layer = layer_of(cell)(cell, return_sequences=not is_last)
+    if run.directions == 2:
+        layer = keras.layers.Bidirectional(layer)
+    return [layer, keras.layers.Dropout(run.dropout)] if run.dropout else [layer]
+
+
+def start_with_identity(cells):
+    """Sets each block of U (units, blocks * units) to the identity."""
+    for cell in cells:
+        units, width = cell.recurrent_kernel.shape
+        cell.recurrent_kernel.assign(np.tile(np.eye(units), width // units))
 
 
 def make_optimizer(run, batches):
@@ -171,7 +202,7 @@ def make_cell(run, steps):
         relu = {"activation": "relu"} if run.start == "identity" else {}
         return rnncells.SimpleRNNCell(run.units, recurrent_initializer=run.start, **relu)
     options = {}
-    if gates := GATES.get(run.start):
+    if gates := GATES.get(run.start.removesuffix("+identity")):
         options["bias_initializer"] = gates(steps, blocks=BLOCKS[run.cell], seed=run.seed)
         if run.cell == "lstm":
             options["unit_forget_bias"] = False

@@ -25,6 +25,9 @@ SETTINGS = (
     "clip",
     "split",
     "layers",
+    "directions",
+    "dropout",
+    "shift",
 )
 # The best share that one answer to everything gets: the digit 1 is 11 % of MNIST; the sum of two
 # numbers lies within 0.04 of 1 in 8 % of all cases.
