@@ -188,6 +188,46 @@ def test_a_key_of_gates_draws_the_bias_and_leaves_the_other_weights(cell):
         assert bias.shape == plain[-1].shape and not np.array_equal(bias, plain[-1])
 
 
+def test_a_shifted_picture_is_the_picture_elsewhere():
+    pictures = np.zeros((500, 28, 28), "float32")
+    pictures[:, 9:19, 10:18] = np.arange(1, 81).reshape(10, 8)
+    shifted = training.shifted(pictures, 2, np.random.default_rng(0))
+    moves = set()
+    for picture, moved in zip(pictures, shifted, strict=True):
+        down, right = np.subtract(np.argwhere(moved)[0], np.argwhere(picture)[0])
+        np.testing.assert_array_equal(moved, np.roll(picture, (down, right), (0, 1)))
+        moves.add((down, right))
+    assert moves == {(down, right) for down in range(-2, 3) for right in range(-2, 3)}
+
+
+def test_every_epoch_shifts_its_pictures_anew_and_the_judged_ones_stay(few_digits):
+    plain, shift = (training.Digits(run) for run in (RUN, dataclasses.replace(RUN, shift=2)))
+    run = dataclasses.replace(RUN, shift=2)
+    first, again, second = (shift.epoch(run, epoch)[0] for epoch in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(first, plain.epoch(RUN, 0)[0])
+    np.testing.assert_array_equal(shift.judged[0], plain.judged[0])
+
+
+def test_layers_directions_and_dropout_make_the_network(few_digits):
+    run = dataclasses.replace(RUN, layers=2, directions=2, dropout=0.25)
+    model = training.make_model(run, training.Digits(run))
+    names = [type(layer).__name__ for layer in model.layers]
+    assert names == ["Bidirectional", "Dropout"] * 2 + ["Dense"]
+    assert model.layers[1].rate == 0.25
+    assert model.layers[0].output.shape == (None, 28, 8)  # every step of both directions
+    assert model.layers[2].output.shape == (None, 8)
+
+
+def test_an_identity_start_sets_each_block_and_keeps_the_drawn_bias(few_digits):
+    runs = [dataclasses.replace(RUN, cell="lstm", start=s) for s in ("keep", "keep+identity")]
+    keep, identity = (training.make_model(run, training.Digits(run)) for run in runs)
+    np.testing.assert_array_equal(identity.weights[1], np.tile(np.eye(4), 4))
+    for number in (0, 2):
+        np.testing.assert_array_equal(identity.weights[number], keep.weights[number])
+
+
 def test_two_numbers_are_marked_and_added():
     x, y = training.Adding.sequences(50, [0])
     half = training.ADDING_STEPS // 2
@@ -246,6 +286,7 @@ def test_a_table_lists_the_best_first_and_no_deviation_of_a_single_run(capsys):
 
 def a_run(**settings):
     others = {"warmup": 0.1, "clip": 1.0, "split": "validation", "layers": 1, "units": 64}
+    others |= {"directions": 1, "dropout": 0.0, "shift": 0}
     run = {"task": "rows", "cell": "lstm", "start": "keep", "batch_size": 64, "epochs": 3}
     result = {"accuracy": 0.9, "loss": 0.1, "accuracy_by_epoch": [0.9], "seconds": 1}
     return {**others, **run, **result, "parameters": 9, "learning_rate": 1e-2, **settings}

@@ -132,7 +132,7 @@ def trials_of(row, tried):
         layers. The simple cell with identity initialization and ReLU is another cell than that
         with tanh; for every other cell the initialization is one of the settings.
     """
-    same = ("task", "cell", "units", "layers")
+    same = ("task", "cell", "units", "layers", "directions")
     trials = {}
     for run in tried:
         if all(run[key] == row[key] for key in same) and _is_relu(run) == _is_relu(row):
