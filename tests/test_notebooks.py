@@ -6,6 +6,7 @@ that was broken on purpose.
 
 import base64
 import copy
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -24,6 +25,13 @@ NOTEBOOKS = sorted((ROOT / "chapters").glob("*.ipynb"))
 NOTEBOOK_BYTES, FIGURE_BYTES = 500_000, 60_000
 CELL_LINES, LONG_CELL_LINES = 15, 25  # long: the set-up cells, a class, or a training
 NOT_COMPARED = ()  # (chapter, cell id) of cells that nbval may skip: none
+
+
+def load_module(name, path):
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def code_cells(notebook):
@@ -473,6 +481,75 @@ def test_cells_tagged_mnist_are_not_compared_on_the_stand_in(book):
     path.write_text(path.read_text().replace('"1\\n"', '"2\\n"'))
     assert run_nbval(path).returncode == 1
     assert run_nbval(path, "-p", "tools.notebooks.nbval_standin").returncode == 0
+
+
+# Numbers that depend on the machine: chapters/conftest.py.
+
+tolerance = load_module("chapters_conftest", ROOT / "chapters" / "conftest.py")
+
+
+@pytest.mark.parametrize(
+    ("new", "same"),
+    [
+        ("accuracy 0.93 after 3 epochs, 81.0 %\n", True),  # as stored
+        ("accuracy 0.94 after 3 epochs, 81.0 %\n", True),
+        ("accuracy 0.92 after 3 epochs, 80 %\n", True),
+        ("accuracy  0.93 after 3 epochs,   81.0 %\n", True),  # in another column
+        ("accuracy 9.3e-1 after 3 epochs, 81.0 %\n", True),
+        ("accuracy 0.95 after 3 epochs, 81.0 %\n", False),  # out of its range
+        ("accuracy -0.93 after 3 epochs, 81.0 %\n", False),
+        ("accuracy 0.93 after 4 epochs, 81.0 %\n", False),  # a whole number
+        ("accuracy 0.93 after 3.0 epochs, 81.0 %\n", False),
+        ("error 0.93 after 3 epochs, 81.0 %\n", False),  # a word
+        ("accuracy 0.93 after 3 epochs, 81.0\n", False),  # no percent sign
+        ("accuracy nan after 3 epochs, 81.0 %\n", False),
+        ("accuracy 0.93 0.93 after 3 epochs, 81.0 %\n", False),  # a number more
+        ("accuracy 0.93 after 3 epochs, 81.0 %\nDone.\n", False),  # a line more
+        ("accuracy 0.93\nafter 3 epochs, 81.0 %\n", False),
+        ("", False),
+    ],
+)
+def test_numbers_are_compared_within_what_the_cell_declares(new, same):
+    stored = "accuracy 0.93 after 3 epochs, 81.0 %\n"
+    declared = {"absolute": 0.01, "relative": 0.0001}
+    near = tolerance.near_text(new, stored, declared)
+    assert (near == stored) == same
+    if new == stored.replace("0.93", "0.94"):
+        assert tolerance.near_text(new, stored, {"absolute": 0.005}) != stored
+        assert tolerance.near_text(new, stored, {"relative": 0.005}) != stored
+        assert tolerance.near_text(new, stored, {"relative": 0.02}) == stored
+
+
+@pytest.mark.parametrize(
+    "declared", [0.01, {}, {"absolut": 0.01}, {"absolute": "0.01"}, {"relative": 0}]
+)
+def test_a_wrong_declaration_is_one_sentence(declared):
+    with pytest.raises(ValueError, match="03: tolerance: expected .* got .*: correct"):
+        tolerance.check_declaration(declared, "03")
+
+
+@pytest.mark.slow
+def test_nbval_finds_what_a_tolerance_does_not_allow(book):
+    """Each cell prints another number than the stored one; the first and second may."""
+    stored = ["0.931 of 7\n", "<b>0.5</b>", "0.931 of 7\n", "0.931 of 7\n", "0.931 of 7\n"]
+    sources = ["print('0.935 of 7')", "HTML('<b>0.51</b>')", "print('0.951 of 7')"]
+    sources += ["print('0.931 of 8')", "print('0.935 of 7')"]
+    path = book("from IPython.display import HTML", *sources)
+    tool.store([path])
+    notebook = nbformat.read(path, as_version=4)
+    for cell, text in zip(notebook.cells[1:], stored, strict=True):
+        (output,) = cell.outputs
+        if "data" in output:
+            output.data["text/html"] = text
+        else:
+            output.text = text
+    for cell in notebook.cells[1:5]:  # the last one declares nothing
+        cell.metadata.tolerance = {"absolute": 0.012}
+    nbformat.write(notebook, path)
+    shutil.copy(ROOT / "chapters" / "conftest.py", path.parent)
+    result = run_nbval(path, "-rf")
+    failed = re.findall(r"FAILED .*Cell (\d)", result.stdout)
+    assert failed == ["3", "4", "5"], result.stdout
 
 
 def run_nbval(path, *options):

@@ -98,9 +98,10 @@ def install_the_wheel(python, folder):
 
 
 def copies(paths, folder):
-    """Copies of the notebooks, with nothing of the checkout beside them but nbval's plugin."""
+    """Copies of the notebooks, with nothing of the checkout beside them but nbval's plugins."""
     chapters = folder / "notebooks"
     chapters.mkdir()
+    shutil.copy(ROOT / "chapters" / "conftest.py", chapters)
     plugin = folder / "tools" / "notebooks"
     plugin.mkdir(parents=True)
     shutil.copy(ROOT / "tools" / "notebooks" / "nbval_standin.py", plugin)
