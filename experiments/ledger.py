@@ -27,11 +27,12 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import filelock
 
 from experiments.machine import MACHINE, machine
-from experiments.training import Run, Saved, train
+from experiments.training import RECALL, Run, Saved, train
 from rnncells.book import data
 from rnncells.book import trainings as ledger
 
 LEDGER = ledger.LEDGER
+TASKS = (*data.ORDERS, "adding", *RECALL)
 RUNNING = Path(__file__).with_name("running")  # what unfinished runs need to go on
 CHECK_TOLERANCE = 0.003  # of accuracy: 30 test digits; the same machine gives the same digits
 
@@ -128,6 +129,18 @@ def plan():
         add(5, "adding", "simple", start, 1e-3, units=64)
     for cell, start in (("linear", "orthogonal"), ("simple", "orthogonal"), ("simple", "identity")):
         add(5, "pixels14", cell, start, 1e-3, **six)
+    # One number to be recalled: the rates were chosen at a delay of 40.
+    recall = {"units": 32, "epochs": 8}
+    for rate in (1e-3, 3e-3, 1e-2):
+        add(3, "recall40", "simple", "orthogonal", rate, **recall, **judged)
+    for start in ("orthogonal", "keep"):
+        for rate in (1e-3, 3e-3, 1e-2, 3e-2):
+            add(3, "recall40", "lstm", start, rate, **recall, **judged)
+    for task in RECALL:
+        add(3, task, "simple", "orthogonal", 3e-3, **recall)
+        add(3, task, "lstm", "orthogonal", 1e-3, **recall)
+        add(3, task, "lstm", "orthogonal", 3e-3, **recall)
+        add(3, task, "lstm", "keep", 3e-3, **recall)
     add(1, "pixels", "gru", "orthogonal", 1e-2, units=64, epochs=4)
     add(1, "pixels", "lstm", "keep", 5e-3, units=64, epochs=4)
     add(1, "pixels", "mingru", "keep", 1e-1, units=64, epochs=4)
@@ -190,10 +203,10 @@ def run_all(tasks):
 
 def print_tables():
     for split in ("test", "validation"):
-        for task in (*data.ORDERS, "adding"):
+        for task in TASKS:
             if runs := ledger.load_ledger(task=task, split=split):
                 print(f"\n{task}, judged on the {split} set")
-                ledger.print_table(runs)
+                ledger.show_results(runs)
                 if split == "test":
                     print_differences(runs)
 
@@ -235,8 +248,8 @@ def main():
     parser.add_argument("command", choices=["run", "table", "check"])
     parser.add_argument("tasks", nargs="*", metavar="TASK", help="all where none is named")
     arguments = parser.parse_args()
-    if unknown := set(arguments.tasks) - {*data.ORDERS, "adding"}:
-        sys.exit(f"No such task: {', '.join(unknown)}; there are {', '.join(data.ORDERS)}, adding.")
+    if unknown := set(arguments.tasks) - set(TASKS):
+        sys.exit(f"No such task: {', '.join(unknown)}; there are {', '.join(TASKS)}.")
     try:
         match arguments.command:
             case "run":

@@ -25,6 +25,8 @@ from rnncells.book import data, trainings
 VALIDATION = 10_000  # training images that are held out where settings are chosen
 ADDING_STEPS = 100
 ADDING_BATCHES = 200  # called an epoch
+RECALL = {f"recall{delay}": delay for delay in (5, 10, 20, 40, 80)}  # steps after the mark's
+MARKED_STEPS = 5  # the first ones, one of which is marked
 CLOSE = 0.04  # a sum this near is right: half of what Hochreiter and Schmidhuber allow, 1997
 TRAINED, JUDGED = 1, 2  # the first number of a seed, so that no two streams are the same
 
@@ -33,7 +35,7 @@ TRAINED, JUDGED = 1, 2  # the first number of a seed, so that no two streams are
 class Run:
     """The settings of one run: two runs with the same settings are one."""
 
-    task: str  # an order of data.ORDERS, or adding
+    task: str  # an order of data.ORDERS, adding, or a key of RECALL
     cell: str  # linear, simple, lstm, gru or mingru
     start: str  # orthogonal or identity, of U; a key of GATES, of the bias; keep+identity: both
     seed: int
@@ -131,6 +133,28 @@ class Adding:
             marks[np.arange(count), random.integers(first, first + half, count)] = 1
         x = np.stack([numbers, marks], axis=-1)
         return x.astype("float32"), (numbers * marks).sum(axis=1, keepdims=True).astype("float32")
+
+
+class Recall(Adding):
+    """The one marked number, asked for after a delay."""
+
+    def __init__(self, run):
+        self.delay = RECALL[run.task]
+        super().__init__(run)
+
+    def sequences(self, count, seed):
+        """x (count, steps, 2): numbers and marks; y (count, 1): the marked number."""
+        random = np.random.default_rng(seed)
+        numbers = random.uniform(size=(count, MARKED_STEPS + self.delay))
+        marks = np.zeros_like(numbers)
+        marks[np.arange(count), random.integers(MARKED_STEPS, size=count)] = 1
+        x = np.stack([numbers, marks], axis=-1)
+        return x.astype("float32"), (numbers * marks).sum(axis=1, keepdims=True).astype("float32")
+
+
+def task_of(run):
+    kinds = {"adding": Adding, **dict.fromkeys(RECALL, Recall)}
+    return kinds.get(run.task, Digits)(run)
 
 
 def is_close(expected, got):
@@ -302,7 +326,7 @@ class Progress(keras.callbacks.Callback):
 
 def train(run, saved):
     """Trains one run, from where it was, and returns what came out."""
-    task = Adding(run) if run.task == "adding" else Digits(run)
+    task = task_of(run)
     model, reached = saved.read(code_version(run))
     model = model or make_model(run, task)
     while (epoch := len(reached["judged"])) < run.epochs:

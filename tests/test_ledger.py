@@ -236,6 +236,18 @@ def test_two_numbers_are_marked_and_added():
     np.testing.assert_allclose((x[..., 0] * x[..., 1]).sum(1, keepdims=True), y, rtol=1e-6)
 
 
+def test_one_number_is_marked_and_recalled():
+    run = dataclasses.replace(RUN, task="recall20")
+    x, y = training.task_of(run).sequences(50, [0])
+    assert x.shape == (50, 25, 2)
+    assert (x[:, :5, 1].sum(1) == 1).all() and not x[:, 5:, 1].any()
+    np.testing.assert_array_equal(x[x[..., 1] == 1, 0], y[:, 0])
+
+
+def test_every_task_knows_what_guessing_gets():
+    assert set(program.TASKS) == set(ledger.CHANCE)
+
+
 # What is stored.
 
 
@@ -275,13 +287,23 @@ def test_a_summary_is_mean_and_deviation_over_the_seeds():
 
 
 def test_a_table_lists_the_best_first_and_no_deviation_of_a_single_run(capsys):
-    runs = ledger.load_ledger(task="rows", split="test")
-    ledger.print_table([*runs, {**runs[0], "cell": "lonely"}])
-    lines = capsys.readouterr().out.splitlines()[1:-1]
-    shown = [float(line[21:27]) for line in lines]
+    runs = ledger.load_ledger(task="rows", split="test", units=128)
+    ledger.show_results([*runs, {**runs[0], "cell": "lonely"}])
+    header, *lines = capsys.readouterr().out.splitlines()
+    place = header.index("accuracy")
+    shown = [float(line[place : place + 5]) for line in lines]
     assert shown == sorted(shown, reverse=True)
     assert [("±" in line) for line in lines] == ["lonely" not in line for line in lines]
-    assert max(map(len, lines)) <= 80
+
+
+def test_a_table_says_what_was_trained_and_epochs_where_they_differ(capsys):
+    runs = [a_run(split="test"), a_run(split="test", layers=2, directions=2, shift=2, dropout=0.2)]
+    ledger.show_results(runs)
+    text = capsys.readouterr().out
+    assert "2 x lstm, both directions, dropout 0.2, shifted" in text
+    assert "epochs" not in text
+    ledger.show_results([*runs, a_run(split="test", epochs=9)])
+    assert "epochs" in capsys.readouterr().out
 
 
 def a_run(**settings):
@@ -336,8 +358,8 @@ def test_what_was_chosen_at_the_edge_of_what_was_tried_is_named(chosen, edge):
 
 def test_where_nothing_was_tried_nothing_is_at_an_edge(capsys):
     assert ledger.at_edge(a_run(), []) == ()
-    ledger.print_table([a_run(task="permuted", split="test")])
-    assert " 0 " in capsys.readouterr().out
+    ledger.show_results([a_run(task="permuted", split="test")])
+    assert "*" not in capsys.readouterr().out
 
 
 def with_wrong(*digits, **settings):

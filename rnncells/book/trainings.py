@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from rnncells.book.tables import show_table
+
 LEDGER = Path(__file__).with_name("ledger.csv")
 
 # What a run was, but for its seed: runs that agree in all of these are repetitions.
@@ -32,6 +34,7 @@ SETTINGS = (
 # The best share that one answer to everything gets: the digit 1 is 11 % of MNIST; the sum of two
 # numbers lies within 0.04 of 1 in 8 % of all cases.
 CHANCE = {"rows": 0.11, "pixels14": 0.11, "pixels": 0.11, "permuted": 0.11, "adding": 0.08}
+CHANCE |= dict.fromkeys(["recall5", "recall10", "recall20", "recall40", "recall80"], 0.08)
 BETTER_THAN_CHANCE = 1.25  # times
 
 
@@ -61,6 +64,15 @@ def load_ledger(**where):
         if rows and key not in rows[0]:
             raise KeyError(f"load_ledger: {key}: expected one of {', '.join(rows[0])}.")
     return [row for row in rows if all(row[key] == value for key, value in where.items())]
+
+
+def load_one_gate():
+    """Loads chapter 9's further runs: a dict of cells and their test accuracies, a list by seed."""
+    runs = {}
+    with open(LEDGER.with_name("one_gate.csv"), newline="") as file:
+        for row in csv.DictReader(file):
+            runs.setdefault(row["cell"], []).append(float(row["accuracy"]))
+    return runs
 
 
 def failed(run):
@@ -170,30 +182,45 @@ def _is_relu(run):
     return run["cell"] == "simple" and run["start"] == "identity"
 
 
-def print_table(runs):
-    """Prints ``summary(runs)``: accuracy in percent, its mean and standard deviation over seeds.
+def show_results(runs):
+    """Shows ``summary(runs)`` as a table: accuracy in percent, mean ± standard deviation.
 
     Beside each result on the test set stand the runs that failed, which are in the mean, and the
-    number of settings that were tried for the cell. A star: no lower or no higher one was tried.
+    number of settings that were tried for the cell. A star marks a learning rate or a batch size
+    with no lower or no higher one among them. Epochs are a column where they differ.
     """
-    rows = summary(runs)
-    print("cell      initializ.  accuracy       runs failed trials weights  rate    batch")
-    for row in rows:
-        print(_line(row))
-    if any(row["edge"] for row in rows):
-        print("* at the edge of what was tried")
+    rows = [_result(row) for row in summary(runs)]
+    columns = list(rows[0])
+    if len({row["epochs"] for row in rows}) == 1:
+        columns.remove("epochs")
+    if all(row["trials"] is None for row in rows):
+        columns.remove("trials")
+    show_table(rows, columns, {"rate": "", "batch": ""})  # texts that end below each other
 
 
-def _line(row):
-    spread = "" if row["std"] is None else f"± {100 * row['std']:5.2f}"
-    trials = row["trials"] if row["split"] == "test" else ""
-    rate = f"{row['learning_rate']:g}" + "*" * ("learning_rate" in row["edge"])
-    batch = f"{row['batch_size']}" + "*" * ("batch_size" in row["edge"])
-    layers = f" x {row['layers']}" if row["layers"] > 1 else ""
-    return (
-        f"{row['cell'] + layers:9} {row['start']:10} {100 * row['accuracy']:6.2f} {spread:8}"
-        f" {row['runs']:4} {row['failed']:6} {trials:6} {row['parameters']:7,}  {rate:7} {batch}"
-    )
+def _result(row):
+    spread = "" if row["std"] is None else f" ± {100 * row['std']:.2f}"
+    return {
+        "network": _network(row),
+        "initialization": row["start"],
+        "accuracy": f"{100 * row['accuracy']:.2f}{spread}",
+        "runs": row["runs"],
+        "failed": row["failed"],
+        "trials": row["trials"] if row["split"] == "test" else None,
+        "weights": row["parameters"],
+        "rate": f"{row['learning_rate']:g}" + "*" * ("learning_rate" in row["edge"]),
+        "batch": f"{row['batch_size']}" + "*" * ("batch_size" in row["edge"]),
+        "epochs": row["epochs"],
+    }
+
+
+def _network(row):
+    """What is trained, in a few words: "2 x gru, both directions, shifted"."""
+    parts = [f"{row['layers']} x {row['cell']}" if row["layers"] > 1 else row["cell"]]
+    parts += ["both directions"] * (row["directions"] == 2)
+    parts += [f"dropout {row['dropout']:g}"] if row["dropout"] else []
+    parts += ["shifted"] if row["shift"] else []
+    return ", ".join(parts)
 
 
 def difference(first, second):
