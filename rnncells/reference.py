@@ -2,7 +2,7 @@
 
 Each cell is two functions. ``*_step`` computes one step; ``*_step_back`` takes the derivatives
 of a loss with respect to the new states and returns those with respect to everything that the
-step read. ``forward`` and ``backward`` run them through time. Nothing here knows Keras:
+step read. ``forward`` and ``backward`` run them through time. Nothing here imports Keras:
 
     weights = W, U, b                                   # as in cell.get_weights()
     outputs, states, tape = forward(lstm_step, x, [h, c], weights)

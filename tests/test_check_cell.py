@@ -331,7 +331,7 @@ def test_the_example_of_the_reference_finds_what_it_says(capsys):
     printed = capsys.readouterr().out
     assert f"{len(CHECKS) - 1} passed, 1 failed" in printed
     assert "failed: config_makes_the_same_cell: LeakyCell: " in printed
-    assert "got a = 0.9 where it was 0.5" in printed
+    assert "got leak = 0.1 where it was 0.5" in printed
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="run once")

@@ -467,7 +467,7 @@ class GradientCut(Mistake):
     """`stop_gradient` stands around the state."""
 
     caught_by = ("gradients_are_right", "first_state_gets_a_gradient")
-    repair = "Leave it out. To cut the way back, cut the sequence and carry the state."
+    repair = "Leave it out. To stop the gradient, cut the sequence and carry the state."
 
     def call(self, inputs, states):
         h = ops.tanh(self.affine(inputs, ops.stop_gradient(states[0])))

@@ -20,8 +20,8 @@ class AffineRNNCell(Dropout, RNNCell):
         affine(x, h) = x W + h U + b
 
     W, U and b hold ``num_gates`` blocks of ``units`` columns side by side, one for each gate or
-    candidate, so that one product serves all of them. A subclass writes ``call``, and cuts what
-    ``affine`` gives into its blocks. A complete cell:
+    candidate, so that one product serves all of them. A subclass writes ``call``, and splits
+    the result of ``affine`` into its blocks. A complete cell:
 
         class MinimalCell(AffineRNNCell):
             def call(self, inputs, states):
@@ -49,7 +49,8 @@ class AffineRNNCell(Dropout, RNNCell):
             step of training, or None.
         dropout: The share of the inputs that is dropped in training, one mask for all steps of a
             sequence.
-        recurrent_dropout: The share of the state that is dropped where it meets U, likewise.
+        recurrent_dropout: The share of the hidden state that is dropped in its product with U,
+            likewise.
         seed: An int, for masks that can be repeated.
         **kwargs: ``name``, ``dtype`` and ``trainable``, as for every Keras layer.
 
@@ -62,7 +63,7 @@ class AffineRNNCell(Dropout, RNNCell):
 
     Raises:
         TypeError: The class does not implement ``call``.
-        ValueError: As for RNNCell; a rate of dropout is not in [0, 1); an argument speaks of a U
+        ValueError: As for RNNCell; a rate of dropout is not in [0, 1); an argument concerns a U
             that the cell does not have.
     """
 
@@ -151,7 +152,7 @@ class AffineRNNCell(Dropout, RNNCell):
         total = ops.matmul(self.drop_inputs(inputs), self.kernel)
         if h is not None:
             total = total + ops.matmul(self.drop_state(h), self.recurrent_kernel)
-        # Not +: Keras's add knows a bias, whose gradient TensorFlow then sums in one operation.
+        # Not +: with Keras's add TensorFlow sums the gradient of the bias in one operation.
         return total if self.bias is None else ops.add(total, self.bias)
 
     def _demand_features(self, step_shape):

@@ -1,4 +1,4 @@
-"""RNNCell: what every recurrent cell promises, and nothing that only some of them have."""
+"""RNNCell: the contract of every recurrent cell, without what only some of them have."""
 
 import abc
 import functools
@@ -22,7 +22,7 @@ if tuple(map(int, keras.__version__.split(".")[:2])) < OLDEST_KERAS:
 class RNNCell(Configured, abc.ABC):
     """One step of a recurrent network: an abstract base class.
 
-    A cell maps one time step and the states before it to an output and the states after it:
+    A cell maps one time step and the old states to an output and the new states:
 
         output, [new states] = cell(inputs, [states])
 
@@ -56,7 +56,7 @@ class RNNCell(Configured, abc.ABC):
     Raises:
         TypeError: The class does not implement ``call``.
         ValueError: ``units`` is not a positive int; the inputs or the states have the wrong
-            number, rank or size; ``call`` returns something else than the class declares.
+            number, rank or size; ``call`` does not return what the class declares.
     """
 
     state_names = ("h",)
@@ -118,7 +118,7 @@ class RNNCell(Configured, abc.ABC):
         return result
 
     def _demand_inputs(self, inputs):
-        """Another length of an axis than that of ``build`` would fail later, or broadcast."""
+        """An axis of another length than in ``build`` would fail later, or broadcast."""
         came, built = tuple(getattr(inputs, "shape", ())), self._step_shape
         if built is None:
             return
@@ -128,7 +128,7 @@ class RNNCell(Configured, abc.ABC):
             raise self._error("inputs", f"shape (batch, {sizes}), as built", came)
 
     def _constructed(self):
-        """What the constructor of the outermost class has left is kept, and looked at once."""
+        """Checks and keeps what the constructor of the outermost class has set."""
         shapes = sentences.shapes_of(self)
         sentences.demand_names_for_states(self, shapes, RNNCell.state_names)
         super()._constructed()

@@ -1,4 +1,4 @@
-"""DiagonalRNNCell: cells that are linear in their state, unit by unit."""
+"""DiagonalRNNCell: cells that are linear in their state, elementwise."""
 
 import abc
 import inspect
@@ -10,14 +10,14 @@ from rnncells.cells.sentences import kind_of
 
 
 class DiagonalRNNCell(AffineRNNCell):
-    """A cell that is linear in its state, unit by unit: an abstract base class.
+    """A cell that is linear in its state, elementwise: an abstract base class.
 
         h = a * h + b
 
-    a and b may be any function of the inputs, and of the inputs alone. (As a matrix before h, a
-    would be diagonal.) So they can be computed for all steps before any state is known, and then
-    the states can be, too: ``ParallelRNN`` does that, and ``keras.layers.RNN`` goes step by step.
-    There is no ``recurrent_kernel``. A complete cell:
+    a and b may be any functions of the inputs, and of the inputs only. (Written as a matrix, a is
+    diagonal.) They can therefore be computed for all steps before any state is known, and the
+    states can then be computed in parallel over time: ``ParallelRNN`` does so, while
+    ``keras.layers.RNN`` runs step by step. There is no ``recurrent_kernel``. A complete cell:
 
         class DecayingCell(DiagonalRNNCell):
             def coefficients(self, inputs):
@@ -27,8 +27,8 @@ class DiagonalRNNCell(AffineRNNCell):
     in training takes it as an argument, ``coefficients(self, inputs, training=False)``.
 
     Args:
-        units: Positive int, the width of the state h and of the output.
-        **kwargs: The arguments of AffineRNNCell, but for those that speak of the recurrent weights.
+        units: Positive int, the width of the hidden state h and of the output.
+        **kwargs: The arguments of AffineRNNCell, except those of the recurrent weights.
 
     Shapes:
         inputs: (batch, features), one time step.
@@ -37,7 +37,7 @@ class DiagonalRNNCell(AffineRNNCell):
 
     Raises:
         TypeError: The class does not implement ``coefficients``.
-        ValueError: As for AffineRNNCell; ``coefficients`` returns something else than a pair of
+        ValueError: As for AffineRNNCell; ``coefficients`` does not return a pair of
             these shapes.
     """
 
@@ -61,7 +61,7 @@ class DiagonalRNNCell(AffineRNNCell):
         return h, [h]
 
     def checked_coefficients(self, inputs, training=False):
-        """What ``coefficients`` returns, or one sentence that says what is wrong with it."""
+        """The result of ``coefficients``, or an error with one sentence on what is wrong."""
         takes_training = "training" in inspect.signature(self.coefficients).parameters
         result = self.coefficients(inputs, **({"training": training} if takes_training else {}))
         if not (isinstance(result, tuple) and len(result) == 2):

@@ -11,11 +11,11 @@ from keras import ops
 
 
 class Dropout(KerasMixin):
-    """Two masks: one for the inputs, one for the state where it meets the weights.
+    """Two masks: one for the inputs, one for the hidden state in its product with the weights.
 
     While a layer is trained, each number is zero with probability ``rate`` and divided by
     1 - rate otherwise; at inference it stays as it is. A mask is the same for all steps of a
-    sequence and for all gates, and another one for each sequence of the batch.
+    sequence and for all gates, and differs between the sequences of a batch.
 
     Reference:
         Gal and Ghahramani, "A theoretically grounded application of dropout in recurrent neural
@@ -88,7 +88,7 @@ class Dropout(KerasMixin):
 class Mask(keras.layers.Layer):
     """A mask of the shape of its input: drawn in training, ones at inference.
 
-    It is a layer of its own since Keras tells every layer, and not the loop, what it is at.
+    It is a layer of its own, since Keras passes ``training`` to layers and not to the loop.
     """
 
     def __init__(self, seed, **kwargs):

@@ -20,12 +20,12 @@ class GRUCell(AffineRNNCell):
 
         g = phi(x W_g + b_g + (r * h) U_g)
 
-    The update gate z *keeps*: at one the state stays as it was. (Cho et al. wrote it so; Chung
-    et al., and some libraries after them, turn z round.) The reset gate r says how much of the
-    state the candidate g may see.
+    The update gate z *keeps*: at one the hidden state stays as it was. (Cho et al. define z so;
+    Chung et al., and some libraries after them, exchange z and 1 - z.) The reset gate r says how
+    much of the hidden state enters the candidate g.
 
     Args:
-        units: Positive int, the width of the state h and of the output.
+        units: Positive int, the width of the hidden state h and of the output.
         activation: The nonlinearity phi of the candidate; None for none.
         recurrent_activation: The nonlinearity sigma of the two gates.
         reset_after: Whether r acts after the product with U_g, as cuDNN and PyTorch do, or
@@ -93,7 +93,7 @@ class GRUCell(AffineRNNCell):
         return h + self.bias[1] if self.use_bias else h
 
     def reset(self, r, h, hg=None):
-        """What the candidate sees of the state: r * (h U_g + d_g), or (r * h) U_g."""
+        """The part of the hidden state in the candidate: r * (h U_g + d_g), or (r * h) U_g."""
         if self.reset_after:
             return r * hg
         return ops.matmul(self.drop_state(r * h), self.recurrent_kernel[:, 2 * self.units :])

@@ -1,4 +1,4 @@
-"""The independently recurrent cell: each unit sees its own past alone."""
+"""The independently recurrent cell: each unit depends only on its own past."""
 
 import keras
 from keras import ops
@@ -11,15 +11,15 @@ class IndRNNCell(AffineRNNCell):
 
         h = phi(x W + u * h + b)
 
-    u is one number for each unit, so a unit remembers for itself, and only W, or a second such
-    layer, brings units together. With relu, what a unit keeps over n steps is multiplied by
-    u ** n: ``bound=2 ** (1 / steps)`` keeps that below two.
+    u is one number for each unit, so the recurrence is elementwise; units are combined by W, or by
+    a second such layer. With relu, a value that is kept for n steps is multiplied by u ** n:
+    ``bound=2 ** (1 / steps)`` keeps this factor at most two.
 
     Args:
-        units: Positive int, the width of the state h and of the output.
+        units: Positive int, the width of the hidden state h and of the output.
         activation: The nonlinearity phi; None for none. The paper's is relu.
         recurrent_initializer: Initialization of u; None draws from [0, 1], or [0, bound], so that
-            units begin with memories of all lengths.
+            units are initialized with memories of all lengths.
         bound: The largest abs(u) after a step of training, or None for no such constraint.
         **kwargs: The arguments of AffineRNNCell: ``use_bias``; the initializers, regularizers and
             constraints; ``dropout``, ``recurrent_dropout``, ``seed``; ``name``, ``dtype``.

@@ -1,4 +1,4 @@
-"""The layer-normalized LSTM: sums of products brought to one scale before the gates."""
+"""The LSTM with layer normalization before its gates."""
 
 from keras import ops
 
@@ -16,13 +16,13 @@ class LayerNormLSTMCell(LSTMCell):
 
         norm(v; a) = a * (v - mean(v)) / sqrt(mean((v - mean(v)) ** 2) + epsilon)
 
-    The state c itself is not normalized. These are the paper's equations; of its three biases
-    in the first line, of which only the sum counts, one is kept. (In TensorFlow Addons' cell of
+    The state c itself is not normalized. These are the paper's equations; its three biases
+    in the first line, of which only the sum matters, are one here. (In TensorFlow Addons' cell of
     this name the normalized c goes into the state.)
 
     Args:
-        units: Positive int, the width of the states h and c and of the output.
-        epsilon: What is added to the variance, so that nothing is divided by zero.
+        units: Positive int, the width of the hidden state h, the cell state c and the output.
+        epsilon: Added to the variance, so that nothing is divided by zero.
         **kwargs: The arguments of LSTMCell. With ``use_bias=False`` there is neither b nor b_c.
 
     Shapes:

@@ -1,4 +1,4 @@
-"""The linear cell: the one that most tutorials start with."""
+"""The linear cell: the one that most tutorials begin with."""
 
 from rnncells.cells.affine import AffineRNNCell
 
@@ -8,11 +8,11 @@ class LinearRNNCell(AffineRNNCell):
 
         h = x W + h U
 
-    It is the sum of its inputs, each weighted by a power of U, and nothing else: a network of
-    linear cells is linear in the whole sequence. Chapter 2 shows what that costs.
+    Its hidden state is the sum of its inputs, each multiplied by W and a power of U, so a network
+    of linear cells is linear in the whole sequence. Chapter 2 shows the consequences.
 
     Args:
-        units: Positive int, the width of the state h and of the output.
+        units: Positive int, the width of the hidden state h and of the output.
         kernel_initializer: Initialization of W; "uniform" draws from [-0.05, 0.05].
         recurrent_initializer: Initialization of U, likewise.
         use_bias: False.

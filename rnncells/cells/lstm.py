@@ -1,4 +1,4 @@
-"""The LSTM cell: a state that is added to and not overwritten."""
+"""The LSTM cell: its cell state is updated by addition and not overwritten."""
 
 import keras
 from keras import ops
@@ -14,15 +14,15 @@ class LSTMCell(AffineRNNCell):
         c = sigma(f) * c + sigma(i) * phi(g)
         h = sigma(o) * phi(c)
 
-    The input gate i writes the candidate g into the cell state c, the forget gate f keeps what
-    was there, the output gate o shows it. The output is h.
+    The input gate i writes the candidate g into the cell state c, the forget gate f keeps its
+    old value, and the output gate o passes it on to the hidden state h, which is the output.
 
     Args:
-        units: Positive int, the width of the states h and c and of the output.
-        activation: The nonlinearity phi of the candidate and of the shown state; None for none.
+        units: Positive int, the width of the hidden state h, the cell state c and the output.
+        activation: The nonlinearity phi of the candidate and of c in h; None for none.
         recurrent_activation: The nonlinearity sigma of the three gates.
         unit_forget_bias: Whether the forget gate's bias is initialized with one, so that the cell
-            begins by keeping.
+            keeps most of c at first.
         **kwargs: The arguments of AffineRNNCell: ``use_bias``; the initializers, regularizers and
             constraints; ``dropout``, ``recurrent_dropout``, ``seed``; ``name``, ``dtype``.
 
@@ -32,8 +32,8 @@ class LSTMCell(AffineRNNCell):
         b ``bias``: (4 * units,); blocks in the order i, f, g, o.
 
     Raises:
-        ValueError: ``units`` is not a positive int; ``unit_forget_bias`` would overwrite what an
-            initializer of ``rnncells.initializers`` draws.
+        ValueError: ``units`` is not a positive int; ``unit_forget_bias`` would overwrite the
+            values that an initializer of ``rnncells.initializers`` draws.
 
     Reference:
         Hochreiter and Schmidhuber, "Long short-term memory", 1997; the forget gate: Gers,

@@ -15,13 +15,13 @@ class MGUCell(AffineRNNCell):
         g = phi(x W_g + (f * h) U_g + b_g)
         h = (1 - f) * h + f * g
 
-    The paper calls f the forget gate, and at one it *writes*: the candidate g sees all of the
-    state and replaces all of it, as in SimpleRNNCell. At zero the state stays as it was.
+    The paper calls f the forget gate, and at one it *writes*: the candidate g depends on
+    all of the hidden state and replaces all of it, as in SimpleRNNCell. At zero h stays as it was.
 
     It is the GRU that resets before the product, with r = f and z = 1 - f.
 
     Args:
-        units: Positive int, the width of the state h and of the output.
+        units: Positive int, the width of the hidden state h and of the output.
         activation: The nonlinearity phi of the candidate; None for none.
         recurrent_activation: The nonlinearity sigma of the gate.
         **kwargs: The arguments of AffineRNNCell: ``use_bias``; the initializers, regularizers and

@@ -1,4 +1,4 @@
-"""The minGRU cell: one state, one gate that does not look at it."""
+"""The minGRU cell: one state, and one gate that depends on the input only."""
 
 from keras import ops
 
@@ -6,7 +6,7 @@ from rnncells.cells.diagonal import DiagonalRNNCell
 
 
 class MinGRUCell(DiagonalRNNCell):
-    """Minimal gated recurrent unit: a GRU whose gate and candidate see the input alone.
+    """Minimal gated recurrent unit: a GRU whose gate and candidate depend on the input only.
 
     With W in two blocks of columns, for z and g:
 
@@ -15,17 +15,17 @@ class MinGRUCell(DiagonalRNNCell):
         h = z * h + (1 - z) * g
 
     No matrix is multiplied with the state, there is no reset gate, and the candidate has no
-    nonlinearity. What is left is linear in h, so ``ParallelRNN(MinGRUCell(units))`` computes all
-    steps at once.
+    nonlinearity. The cell is therefore linear in h, and ``ParallelRNN(MinGRUCell(units))``
+    computes all steps at once.
 
-    As in our GRUCell, z *keeps*: at one the state stays as it was. (The paper turns z round.)
-    The paper's version in log-space also keeps g positive, by another function in the place of
-    x W_g + b_g, so that a product of many steps can be added up as logarithms. Here no long
-    product is ever divided by, and 0 < z < 1, so nothing overflows and g may have either sign.
+    As in our GRUCell, z *keeps*: at one h stays as it was. (The paper exchanges z and 1 - z.)
+    The paper's version in log-space also keeps g positive, by another function instead of
+    x W_g + b_g, so that products over many steps can be sums of logarithms. Here nothing is
+    divided by a long product, and 0 < z < 1, so nothing overflows and g may have either sign.
 
     Args:
-        units: Positive int, the width of the state h and of the output.
-        **kwargs: The arguments of AffineRNNCell, but for those that speak of the recurrent weights.
+        units: Positive int, the width of the hidden state h and of the output.
+        **kwargs: The arguments of AffineRNNCell, except those of the recurrent weights.
 
     Shapes:
         x: (batch, features); h, output: (batch, units).

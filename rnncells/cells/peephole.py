@@ -1,4 +1,4 @@
-"""The peephole LSTM: gates that see what they guard."""
+"""The peephole LSTM: its gates also depend on the cell state."""
 
 import keras
 from keras import ops
@@ -19,8 +19,9 @@ class PeepholeLSTMCell(LSTMCell):
     unit: the input and forget gates the old c, the output gate the *new* one.
 
     Args:
-        units: Positive int, the width of the states h and c and of the output.
-        peephole_initializer: Initialization of p. With "zeros" the cell begins as an LSTMCell.
+        units: Positive int, the width of the hidden state h, the cell state c and the output.
+        peephole_initializer: Initialization of p. With "zeros" the cell is at first
+            an LSTMCell.
         **kwargs: The arguments of LSTMCell.
 
     Shapes:

@@ -1,6 +1,6 @@
 """One sentence for each mistake in a cell: what, what was expected, what came.
 
-Each function looks at one thing and raises ValueError, or returns.
+Each function checks one thing, and raises ValueError or returns.
 """
 
 import inspect
@@ -49,7 +49,7 @@ def demand_states(cell, what, states, kinds):
 
 
 def demand_result(cell, result):
-    """What ``call`` returns: the output and a list of the new states."""
+    """Checks that ``call`` returns the output and a list of the new states."""
     if not (isinstance(result, tuple) and len(result) == 2):
         raise cell._error("call", "a pair (output, [new states])", kind_of(result))
     output, new_states = result
@@ -69,7 +69,7 @@ def demand_dtypes(cell, what, states):
 
 
 def demand_first_states(cell):
-    """Two rows show a state that is left to broadcast."""
+    """A batch of two shows whether a state is left to broadcast."""
     method = "get_initial_state"
     signature = inspect.signature(cell.get_initial_state)
     try:
@@ -130,7 +130,7 @@ class _Trial(keras.layers.Layer):
         result = self.step(inputs, states)
         if all(hasattr(leaf, "shape") for leaf in keras.tree.flatten(result)):
             return result
-        object.__setattr__(self, "no_tensors", result)  # Keras says of None what helps nobody
+        object.__setattr__(self, "no_tensors", result)  # Keras's message would not help
         return inputs
 
 

@@ -11,7 +11,7 @@ class SimpleRNNCell(AffineRNNCell):
         h = phi(x W + h U + b)
 
     Args:
-        units: Positive int, the width of the state h and of the output.
+        units: Positive int, the width of the hidden state h and of the output.
         activation: The nonlinearity phi; None for none.
         **kwargs: The arguments of AffineRNNCell: ``use_bias``; the initializers, regularizers and
             constraints; ``dropout``, ``recurrent_dropout``, ``seed``; ``name``, ``dtype``.

@@ -21,8 +21,8 @@ class ZoneoutCell(dropout.KerasMixin, RNNCell):
     states is that state after zoneout. As in the paper, all new states of a step are computed
     before any number is kept: an LSTM's h sees the new c.
 
-    There is one state more, ``steps``, the last: it counts, since a loop on JAX can draw
-    different numbers at each step only if something in it tells the steps apart. Pass zeros for
+    There is one more state, the last, ``steps``. It counts the steps, since a loop on JAX can draw
+    different numbers at each step only if something in it distinguishes the steps. Pass zeros for
     it with an ``initial_state`` that comes from another cell.
 
     Args:
@@ -85,7 +85,7 @@ class ZoneoutCell(dropout.KerasMixin, RNNCell):
 
     def call(self, inputs, states, training=False):
         *old, steps = states
-        output, new = self.cell(inputs, old)  # Keras tells it whether it is in training
+        output, new = self.cell(inputs, old)  # Keras passes training on
         zoned = self.zoneout(old, keras.tree.flatten(new), steps, training)
         for state, kept in zip(keras.tree.flatten(new), zoned, strict=True):
             output = kept if output is state else output
@@ -153,7 +153,7 @@ class ZoneoutCell(dropout.KerasMixin, RNNCell):
 class Draw(keras.layers.Layer):
     """A whole number for each state in training, zeros at inference.
 
-    It is a layer of its own since Keras tells every layer, and not the loop, what it is at.
+    It is a layer of its own, since Keras passes ``training`` to layers and not to the loop.
     """
 
     def __init__(self, states, seed, **kwargs):

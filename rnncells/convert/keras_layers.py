@@ -1,4 +1,4 @@
-"""Keras's layers: the layout is ours, and what has to be compared is the rest."""
+"""Keras's layers: their layout is ours, so only the cells' options have to be compared."""
 
 from rnncells.convert.places import (
     OPTIONS,
@@ -15,8 +15,8 @@ from rnncells.convert.places import (
 def from_keras(theirs, ours):
     """Fills our cells with the weights of Keras's.
 
-    The layout is the same, and ``set_weights`` does as much where everything fits. This also
-    compares what no shape shows: two cells with other activations have the same shapes.
+    The layout is the same, so ``set_weights`` copies them too. This function also compares what
+    shapes do not show: two cells with different activations have weights of the same shapes.
 
     Args:
         theirs: The layer or cell with the weights, built.

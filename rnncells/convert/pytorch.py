@@ -24,8 +24,8 @@ ORDER = {"SimpleRNN": [0], "LSTM": [0, 1, 2, 3], "GRU": [1, 0, 2]}
 def from_torch(state_dict, layer):
     """Fills a layer with the weights of PyTorch's nn.RNN, nn.LSTM or nn.GRU.
 
-    PyTorch adds two biases everywhere. In a GRU's candidate r stands between them, so there they
-    stay two, b and d; elsewhere only their sum counts, and it is our bias.
+    PyTorch has two biases in every cell. In a GRU's candidate the reset gate r multiplies one of
+    them, so both are kept, as b and d. Elsewhere only their sum matters, and it is our bias.
 
     ``num_layers=2`` is a stack of two cells. With ``bidirectional=True`` it is a list of two
     Bidirectional layers, since each direction of the second level reads both of the first.
@@ -34,7 +34,7 @@ def from_torch(state_dict, layer):
         state_dict: A dictionary of arrays, or of tensors on the CPU, with the keys of one layer:
             ``weight_ih_l0``, ``weight_hh_l0``, ``bias_ih_l0``, ``bias_hh_l0``; the same with
             ``l1`` for the next level, and with ``_reverse`` for the other direction.
-        layer: The layer or cell to fill. For ``nonlinearity="relu"``, which no key tells, it is
+        layer: The layer or cell to fill. For ``nonlinearity="relu"``, which no key shows, it is
             ``SimpleRNNCell(units, activation="relu")``.
 
     Raises:

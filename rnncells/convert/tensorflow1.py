@@ -37,7 +37,7 @@ def from_tensorflow1(variables, layer, forget_bias=1.0):
             ``gates/bias``, ``candidate/kernel`` and ``candidate/bias``. Of the scopes before
             them only ``cell_1`` (a level of MultiRNNCell), ``fw`` and ``bw`` are read.
         layer: The layer or cell to fill.
-        forget_bias: What the old LSTM cell was made with; no variable has it.
+        forget_bias: The argument of the old LSTM cell; no variable stores it.
 
     Raises:
         ValueError: A name is missing, unknown or there twice; a shape does not fit; TensorFlow 1
@@ -55,7 +55,7 @@ def to_tensorflow1(layer, forget_bias=1.0):
 
     Args:
         layer: The layer or cell, built, of a form that ``from_tensorflow1`` can fill.
-        forget_bias: What the old LSTM cell is made with.
+        forget_bias: The argument of the old LSTM cell.
 
     Returns:
         A dictionary of NumPy arrays with ``kernel`` (features + units, gates * units) and
@@ -97,7 +97,7 @@ def _theirs(cell, forget_bias):
 
 
 def _added(cell, forget_bias):
-    """What the old cell adds to its bias at every step, in our order."""
+    """The constant that the old cell adds to its bias at every step, in our order."""
     blocks = np.zeros((len(ORDER[kind(cell)]), cell.units), "float32")
     if kind(cell) == "LSTM":
         blocks[1] = forget_bias
@@ -105,7 +105,7 @@ def _added(cell, forget_bias):
 
 
 def _name(level, backwards, end, cells):
-    """A variable's name, with the scopes that tell it from the layer's others."""
+    """A variable's name, with the scopes that distinguish it from the layer's others."""
     scopes = [f"cell_{level}"] if level or (1, False) in cells else []
     if backwards or (0, True) in cells:
         scopes = ["bw" if backwards else "fw", *scopes]

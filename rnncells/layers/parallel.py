@@ -16,8 +16,8 @@ class ParallelRNN(keras.layers.RNN):
     """``keras.layers.RNN`` of a DiagonalRNNCell, with the states of all steps computed at once.
 
     The results and the gradients are those of ``keras.layers.RNN``, and so are the arguments. The
-    cell's ``coefficients`` sees all steps of all sequences as the rows of one batch. The plain
-    loop of ``keras.layers.RNN`` serves instead wherever that would make a difference:
+    cell's ``coefficients`` sees all steps of all sequences as the rows of one batch. The
+    loop of ``keras.layers.RNN`` is used instead wherever this would change the results:
 
     - ``coefficients`` sets a variable or adds a loss, or the cell has an activity regularizer: a
       dropout layer in training and a metric set variables, too;
@@ -25,9 +25,9 @@ class ParallelRNN(keras.layers.RNN):
     - the number of steps is not known when the model is compiled, ``unroll=True`` asks for the
       loop, or the cell's dtype is not the layer's.
 
-    The first two are tried on two rows whenever the layer is called or compiled. The states are
-    made of products of a over about sqrt(steps) steps; where abs(a) is above one, these must not
-    overflow: the states are then no numbers.
+    The first two are checked on two rows whenever the layer is called or compiled. The states are
+    made of products of a over about sqrt(steps) steps; where abs(a) exceeds one, these
+    products may overflow, and the states are then nan.
 
     Args:
         cell: A DiagonalRNNCell that leaves ``call`` as it is.
@@ -98,7 +98,7 @@ class ParallelRNN(keras.layers.RNN):
 
 
 def goes_row_by_row(cell, sequences, training):
-    """Whether a row of a batch is to the cell what it is alone, and nothing else is changed."""
+    """Whether the cell computes each row of a batch independently and changes nothing else."""
     shape, dtype = sequences.shape[2:], keras.backend.standardize_dtype(sequences.dtype)
     # In another thread numbers are computed at once, whatever is being compiled in this one.
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
@@ -129,8 +129,8 @@ def linear_scan(a, b, h):
     """Solves h = a * h + b for all steps at once.
 
     The steps are cut into blocks of about as many steps as there are blocks, and all blocks go
-    side by side. So what waits for something else is about 3 * sqrt(steps) long, forward and
-    backward.
+    in parallel. The sequential part is therefore about 3 * sqrt(steps) steps long, in the forward
+    and in the backward pass.
 
     Args:
         a, b: (batch, steps, units).

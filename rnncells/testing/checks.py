@@ -1,4 +1,4 @@
-"""The checks of ``check_cell``: what RNN, a training and a saved file ask of a cell.
+"""The checks of ``check_cell``: what RNN, training and saving require of a cell.
 
 Each check is a function of a Subject. It returns where the cell does what is expected, and
 raises Found with what came where it does not; ``Check`` makes the sentence. A check that cannot
@@ -390,7 +390,7 @@ def every_weight_matters(subject):
     "contract",
     "a step of unknown batch size to give the shapes of a real one",
     "inputs.shape[0] is None while Keras builds a model: use ops.shape(inputs)[0], or no batch "
-    "size at all, as in ops.zeros_like(h); let compute_output_shape tell the truth",
+    "size at all, as in ops.zeros_like(h); let compute_output_shape return the true shape",
 )
 def symbolic_shapes_are_real(subject):
     cell = subject.built()
@@ -413,7 +413,10 @@ def fit_trains_it(subject):
     x = normal(2 * BATCH - 1, subject.steps, subject.features)
     history = model.fit(x, normal(len(x), 2), batch_size=BATCH, verbose=0).history
     if not np.all(np.isfinite(history["loss"])):
-        raise Found(f"a loss of {history['loss'][0]}", "bound the state, or start with less")
+        raise Found(
+            f"a loss of {history['loss'][0]}",
+            "bound the state, or make the initial weights smaller",
+        )
 
 
 # Keeping: from a configuration, from a file, by copying
@@ -679,7 +682,7 @@ def gradients_are_right(subject):
     loss, derivatives, names = gradients(cell, subject.x(), subject.states())
     for i, (derivative, name) in enumerate(zip(derivatives, names, strict=True)):
         slopes = []
-        for seed in range(3):  # on a way that is too long a ReLU turns: one in three is enough
+        for seed in range(3):  # a step may cross the kink of a ReLU: one in three is enough
             direction = normal(*derivative.shape, seed=20 + 50 * seed + i)
             slope = (loss(i, size * direction) - loss(i, -size * direction)) / (2 * size)
             slopes.append((came := float(np.sum(derivative * direction)), slope))
@@ -721,8 +724,8 @@ def xla_computes_the_same(subject):
 
 @check(
     "numbers",
-    "finite outputs and states over 1000 steps with the weights of the start",
-    "start the recurrent weights orthogonal, or bound the state by an activation or a gate",
+    "finite outputs and states over 1000 steps with the initial weights",
+    "initialize the recurrent weights as orthogonal, or bound the state by an activation or a gate",
 )
 def long_sequences_stay_finite(subject):
     x = normal(1, 1000, subject.features)
@@ -764,7 +767,7 @@ def given_first_state_is_used(subject):
 @check(
     "state",
     "a gradient for a first state, so that it can be learned",
-    "nothing in call may cut the way back: no stop_gradient, no rounding, no cast to int",
+    "nothing in call may interrupt the gradient: no stop_gradient, no rounding, no cast to int",
 )
 def first_state_gets_a_gradient(subject):
     states = subject.states()

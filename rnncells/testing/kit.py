@@ -8,13 +8,13 @@ from rnncells.testing.subject import Subject
 
 
 def check_cell(cell, *, input_shape=(5, 3), expected_failed_checks=None, on_fail="raise"):
-    """Runs every check on a cell: what RNN, a training and a saved file ask of it.
+    """Runs every check on a cell: what RNN, training and saving require of it.
 
     The checks are in six groups: *contract* (what the cell declares is what it does), *equivalence*
     (every way to run it gives the same numbers), *masks*, *numbers* (gradients, dtypes, XLA),
-    *keeping* (configuration, files, copies) and *state* (carried, reset, given). They know nothing
-    of the equations: a cell with two gates swapped passes. For that compare it with something
-    independent.
+    *keeping* (configuration, files, copies) and *state* (carried, reset, given). They do not
+    test the equations: a cell with two gates exchanged passes. To test those, compare the cell
+    with something independent.
 
     Example:
 
@@ -26,7 +26,7 @@ def check_cell(cell, *, input_shape=(5, 3), expected_failed_checks=None, on_fail
     Args:
         cell: A Keras cell, a layer with ``call(inputs, states)`` and ``state_size``; it is copied
             through its ``get_config`` and not touched. Or a function without arguments that makes
-            one, which is the stronger test: it does not rest on the configuration.
+            one, which is the stronger test: it does not depend on the configuration.
         input_shape: (steps, features) of the sequences to try; at least 4 steps.
         expected_failed_checks: A dict from the name of a check to the reason why it fails.
         on_fail: "raise" stops at the first failure that was not expected; "warn" warns of each;
@@ -40,7 +40,7 @@ def check_cell(cell, *, input_shape=(5, 3), expected_failed_checks=None, on_fail
     Raises:
         AssertionError: A check failed; one sentence with what was expected, what came, and the
             likely repair.
-        TypeError: ``cell`` is no cell, or cannot be made a second time.
+        TypeError: ``cell`` is not a cell, or cannot be made a second time.
         ValueError: An argument is not as described above.
     """
     if on_fail not in ("raise", "warn", None):
@@ -105,7 +105,7 @@ def parametrize_with_checks(cells, expected_failed_checks=None, *, input_shape=(
 
 
 class Report(list):
-    """The results of ``check_cell``; printed, a line for each group and each that did not pass."""
+    """The results of ``check_cell``; it prints a line for each group and each failed check."""
 
     def __init__(self, subject):
         super().__init__()

@@ -7,7 +7,7 @@ from keras import ops, tree
 def check(what, got, expected, tolerance=1e-6):
     """Prints that two results are equal to within a tolerance, or raises.
 
-    What it prints does not depend on the machine: never the difference itself.
+    The printed line does not contain the difference itself, so it is the same on every machine.
 
     Args:
         what: A name for what is compared; it opens the line.

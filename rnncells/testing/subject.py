@@ -74,7 +74,7 @@ class Subject:
         return True
 
     def built(self, dtype="float32"):
-        """A cell with weights near those of its start, none of them zero: a zero hides mistakes."""
+        """A cell with weights near its initial ones, none of them zero: a zero hides mistakes."""
         cell = self.new(dtype)
         self._build(cell)
         if self._values is None:
@@ -99,7 +99,7 @@ class Subject:
             weight.assign(value)
 
     def compare_attributes(self, twin):
-        """What ``__init__`` left in the given cell, beside what it left in one from its config."""
+        """Compares the attributes of the given cell with those of one made from its config."""
         if self._given is None:
             return
         if self._given.built:
@@ -119,7 +119,7 @@ class Subject:
 
     @property
     def patience(self):
-        """Steps in which whatever is kept has to show: more for more states (a line of delays)."""
+        """The steps after which a state has to affect the output: more for more states."""
         return max(self.steps, 4 * len(self.state_sizes))
 
     def states(self):
@@ -128,7 +128,7 @@ class Subject:
         return list(self._once("states", lambda: loop(self.built(), x, flat=True)[1:]))
 
     def one_step(self):
-        """From states that ask nothing of get_initial_state."""
+        """One step from states that do not come from get_initial_state."""
         states = [np.full((BATCH, n), 0.1, "float32") for n in self.state_sizes]
         return self._once("one step", lambda: step(self.built(), self.x()[:, 0], states))
 
