@@ -376,6 +376,40 @@ def test_rows_are_loaded_as_numbers_and_picked_by_column(tmp_path, monkeypatch):
     assert list(csv.reader(text.splitlines()))[0] == program.COLUMNS
 
 
+def test_ratios_are_in_the_order_asked_for_without_those_that_were_not_measured(monkeypatch, table):
+    names = ["Keras's layer", "RNN(our cell)", "torch.nn's layer"]
+    made = zip(names[:2], ([1.0, 1.0, 1.0], [0.5, 1.5, 2.5]), strict=True)
+    program.write([made_up(LSTM, name, ratios) for name, ratios in made])
+    monkeypatch.setattr(timings, "__file__", str(table.with_name("timings.py")))
+    found = timings.ratios(reversed(names), cell="lstm")
+    assert list(found.items()) == [(names[1], [1.0, 1.5, 2.0]), (names[0], [1.0, 1.0, 1.0])]
+
+
+def test_every_size_has_its_column(monkeypatch, table):
+    steps, units, batch = timings.SIZES[1]
+    task = dataclasses.replace(LSTM, steps=steps, units=units, batch=batch)
+    program.write([made_up(task, "RNN(our cell)", [1.25])])
+    monkeypatch.setattr(timings, "__file__", str(table.with_name("timings.py")))
+    assert timings.size_names() == [
+        "28/64/64",
+        "28/128/64",
+        "28/64/256",
+        "28/128/256",
+        "784/128/64",
+    ]
+    rows = timings.by_size(["RNN(our cell)", "torch.nn's layer"], cell="lstm")
+    assert rows == [["RNN(our cell)", None, 1.25, *[None] * 3], ["torch.nn's layer", *[None] * 5]]
+    (row,) = timings.by_size(["RNN(our cell)"], "ms_by_round", cell="lstm")
+    assert row[2] == [1.25]
+
+
+def test_the_committed_table_has_every_size():
+    for mode in ("training", "inference"):
+        for cell in ("simple", "lstm", "gru"):
+            for row in timings.by_size(["RNN(our cell)", "torch.nn's layer"], cell=cell, mode=mode):
+                assert None not in row
+
+
 @pytest.mark.parametrize("cell", ["simple", "lstm"])
 def test_the_gradient_of_our_bias_is_summed_as_that_of_kerass(cell):
     """With + it would be, in the loop, a slower sum of the whole batch."""

@@ -27,11 +27,17 @@ def drawn(monkeypatch):
     plt.close("all")
 
 
-LSTM = [{"g", "+", "$c_{t-1}$", "$c_t$"}, {"i", "×"}, {"f"}, {"o", "tanh", "$h_t$"}]
-GRU = [{"g", "+", "$1-a$", "$a$"}, {"z", "$1-z$"}, {"r"}]
+LSTM = [
+    {"g", "+", "$c_{t-1}$", "$c_t$"},
+    {"i", "×"},
+    {"f"},
+    {"o", "$h_t$"},
+    {"tanh", "σ", "$h_{t-1}$"},
+]
+GRU = [{"g", "+", r"$1-\alpha$", r"$\alpha$"}, {"z", "$1-z$"}, {"r"}, {"σ", "tanh"}]
 
 
-@pytest.mark.parametrize("parts", [1, 2, 3, 4])
+@pytest.mark.parametrize("parts", [1, 2, 3, 4, 5])
 def test_the_lstm_grows_by_one_element(drawn, parts):
     texts, coloured = drawn(diagrams.show_lstm, parts, COLORS["lstm"])
     assert set().union(*LSTM[:parts]) <= texts
@@ -40,17 +46,17 @@ def test_the_lstm_grows_by_one_element(drawn, parts):
     assert not coloured & set().union(*LSTM[: parts - 1]) - {"×"}
 
 
-@pytest.mark.parametrize("parts", [1, 2, 3])
+@pytest.mark.parametrize("parts", [1, 2, 3, 4])
 def test_the_gru_grows_by_one_element(drawn, parts):
     texts, coloured = drawn(diagrams.show_gru, parts, COLORS["gru"])
     newer = set().union(*GRU[parts:])
     assert GRU[parts - 1] <= texts
     assert not newer & texts
     assert GRU[parts - 1] <= coloured
-    assert ("$1-a$" in texts) == (parts == 1)  # the gate takes the place of the fixed share
+    assert (r"$1-\alpha$" in texts) == (parts == 1)  # the gate takes the place of the fixed share
 
 
-@pytest.mark.parametrize("parts", [0, 5])
+@pytest.mark.parametrize("parts", [0, 6])
 def test_a_stage_that_is_not_there_is_refused(parts):
-    with pytest.raises(ValueError, match=f"parts: expected 1 to 4; got {parts}"):
+    with pytest.raises(ValueError, match=f"parts: expected 1 to 5; got {parts}"):
         diagrams.show_lstm(parts)

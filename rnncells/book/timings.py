@@ -28,6 +28,9 @@ CONTROL = "Keras's layer, again"
 WHOLE = ("steps", "features", "units", "batch", "rounds", "cores")
 REAL = ("ms", "ratio", "ratio_low", "ratio_high", "mb")
 
+# The sizes of the steps that were measured: steps, units, batch.
+SIZES = ((28, 64, 64), (28, 128, 64), (28, 64, 256), (28, 128, 256), (784, 128, 64))
+
 
 def load_bench(table="bench", **where):
     """Loads what the benchmark measured.
@@ -97,6 +100,44 @@ def quartiles(row, other):
     """
     ratios = np.divide(row["ms_by_round"], other["ms_by_round"])
     return np.quantile(ratios, [0.25, 0.5, 0.75]).tolist()
+
+
+def ratios(programs, setting="users", **where):
+    """How long programs take in one task, as multiples of Keras's layer.
+
+    Args:
+        programs: The programs' names.
+        setting, **where: What ``load_bench`` takes, such that one task is left.
+
+    Returns:
+        A dict from each program that was measured, in the order of ``programs``, to the lower
+        quartile, the median and the upper quartile of its ratio.
+    """
+    rows = {row["program"]: row for row in load_bench(setting=setting, **where)}
+    ends = ("ratio_low", "ratio", "ratio_high")
+    return {name: [rows[name][end] for end in ends] for name in programs if name in rows}
+
+
+def by_size(programs, value="ratio", setting="users", **where):
+    """What was measured of programs at each of ``SIZES``, as rows of a table.
+
+    Args:
+        programs: The programs' names.
+        value: A column of ``load_bench``, as ``ratio``, ``ms`` or ``ms_by_round``.
+        setting, **where: What ``load_bench`` takes, such that one task is left for each size.
+
+    Returns:
+        For each program a list of its name and its value at each size, None where it was not
+        measured.
+    """
+    rows = load_bench(setting=setting, what="step", **where)
+    found = {(row["program"], row["steps"], row["units"], row["batch"]): row[value] for row in rows}
+    return [[name, *[found.get((name, *size)) for size in SIZES]] for name in programs]
+
+
+def size_names():
+    """The columns of ``by_size``: steps/units/batch."""
+    return ["/".join(map(str, size)) for size in SIZES]
 
 
 def resolution(rows):
