@@ -25,8 +25,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         declared = getattr(item, "cell", {}).get("metadata", {}).get("tolerance")
         if declared is not None:
-            check_declaration(declared, item.name)
-            item.compare_outputs = partial(compare, item.compare_outputs, declared)
+            item.compare_outputs = partial(compare, item.compare_outputs, item.name, declared)
 
 
 def check_declaration(declared, name):
@@ -43,8 +42,9 @@ def is_positive(number):
     return isinstance(number, int | float) and not isinstance(number, bool) and number > 0
 
 
-def compare(compare_outputs, declared, test, ref, **options):
+def compare(compare_outputs, name, declared, test, ref, **options):
     """nbval's comparison, once what lies within the tolerance is replaced by what is stored."""
+    check_declaration(declared, name)  # here and not before, so that the cell fails with it
     if len(test) == len(ref):
         test = [near(new, stored, declared) for new, stored in zip(test, ref, strict=True)]
     return compare_outputs(test, ref, **options)

@@ -13,8 +13,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import nbformat
+import numpy as np
 import pytest
+import tensorflow as tf
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from tools.notebooks import run as tool
@@ -24,6 +27,8 @@ NOTEBOOKS = sorted((ROOT / "chapters").glob("*.ipynb"))
 
 NOTEBOOK_BYTES, FIGURE_BYTES = 500_000, 60_000
 CELL_LINES, LONG_CELL_LINES = 15, 25  # long: the set-up cells, a class, or a training
+COLUMNS = 80  # of a line of code, which is what a page of 1280 px shows
+BOOLEANS = 20  # one printed line in so many may hold a Boolean
 NOT_COMPARED = ()  # (chapter, cell id) of cells that nbval may skip: none
 
 
@@ -212,6 +217,75 @@ def closes_well(notebook):
         yield "Exercises: a folded solution (tag hide-cell) for each"
 
 
+def lines_of_code_fit_the_page(notebook):
+    for cell in code_cells(notebook):
+        widest = max(map(len, cell.source.splitlines()), default=0)
+        if widest > COLUMNS:
+            yield f"cell {cell.id}: a line of {widest} columns, {COLUMNS} at most"
+
+
+def printed_text(cell):
+    """What a cell's outputs say in a terminal; no figure, and no error that was raised."""
+    return "\n".join(
+        output.get("text", output.get("data", {}).get("text/plain", ""))
+        for output in cell.outputs
+        if not has_image(output)
+    )
+
+
+def few_answers_are_booleans(notebook):
+    """An option (bias=True) and an entry of a dict ('bias': True) are names and no answers."""
+    answer = re.compile(r"(?<!=)(?<!': )\b(True|False)\b")
+    lines = "\n".join(map(printed_text, code_cells(notebook))).splitlines()
+    lines = [line for line in lines if line.strip()]
+    found = [line for line in lines if answer.search(line)]
+    if BOOLEANS * len(found) > len(lines):
+        yield f"{len(found)} of {len(lines)} printed lines are Booleans, as {found[0]!r}"
+
+
+def tolerances_are_well_formed(notebook):
+    for cell in code_cells(notebook):
+        if "tolerance" in cell.metadata:
+            try:
+                tool.tolerance.check_declaration(cell.metadata.tolerance, f"cell {cell.id}")
+            except ValueError as error:
+                yield str(error)
+
+
+def trained_numbers_have_a_tolerance(notebook):
+    """From the first training on: before it, numbers from MNIST depend on no trained weight."""
+    trained = False
+    for cell in code_cells(notebook):
+        trained = trained or re.search(r"\.fit\(|\btrain\w*\(|@tf\.function", cell.source)
+        printed = re.search(r"\d\.\d", printed_text(cell))
+        if trained and printed and "mnist" in tags(cell) and "tolerance" not in cell.metadata:
+            yield f"cell {cell.id}: prints {printed[0]}: measure its tolerance with `make ulp`"
+
+
+GUESS = r'<details(| data-right="true")><summary>([^\n]+)</summary>\n\n(.+?)\n\n</details>'
+
+
+def bets_can_be_won(notebook):
+    """A bet has a question and two to five guesses, each with a sentence, and one is right."""
+    text = markdown(notebook.cells)
+    opening = '<div class="bet" data-live="bet">\n\n'
+    if text.count('data-live="bet"') != text.count(opening):
+        yield f"a bet begins with {opening!r}"
+    for bet in (part.partition("</div>")[0] for part in text.split(opening)[1:]):
+        question, _, rest = bet.partition("<details")
+        name = f"the bet {question.strip()[:60]!r}"
+        guesses = re.findall(GUESS, bet, re.S)
+        if "?" not in question:
+            yield f"{name}: no question"
+        if not 2 <= len(guesses) <= 5 or len(guesses) != bet.count("<details"):
+            yield f"{name}: {len(guesses)} guesses that are marked as CONTRIBUTING says, not 2 to 5"
+        if sum(bool(right) for right, _, _ in guesses) != 1:
+            yield f"{name}: exactly one guess has data-right"
+        for _, guess, answer in guesses:
+            if not re.search(r"\w \w.*[.!?)]$", answer.strip(), re.S):
+                yield f"{name}: no sentence under {guess!r}"
+
+
 RULES = [
     is_valid,
     was_executed_in_order,
@@ -228,7 +302,39 @@ RULES = [
     opens_well,
     is_set_up_once,
     closes_well,
+    lines_of_code_fit_the_page,
+    few_answers_are_booleans,
+    tolerances_are_well_formed,
+    trained_numbers_have_a_tolerance,
+    bets_can_be_won,
 ]
+
+# Chapters that do not keep a rule yet: to be emptied.
+NOT_YET = {
+    lines_of_code_fit_the_page: [
+        "01_one_step",
+        "02_a_first_cell",
+        "03_a_simple_recurrent_cell",
+        "04_backpropagation_through_time",
+        "07_which_cell",
+        "08_cells_at_work",
+        "09_your_own_cell",
+        "migration",
+    ],
+    few_answers_are_booleans: [
+        "03_a_simple_recurrent_cell",
+        "04_backpropagation_through_time",
+        "08_cells_at_work",
+        "migration",
+    ],
+    trained_numbers_have_a_tolerance: [
+        "02_a_first_cell",
+        "03_a_simple_recurrent_cell",
+        "04_backpropagation_through_time",
+        "08_cells_at_work",
+        "09_your_own_cell",
+    ],
+}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -236,7 +342,10 @@ RULES = [
 def test_chapter(path, rule):
     if rule in (opens_well, closes_well) and not path.stem[0].isdigit():
         return  # back matter is no chapter: nothing to learn in order, no exercises
-    assert list(rule(nbformat.read(path, as_version=4))) == []
+    complaints = list(rule(nbformat.read(path, as_version=4)))
+    if complaints and path.stem in NOT_YET.get(rule, ()):
+        pytest.xfail(f"{rule.__name__}: {complaints[0]}")
+    assert complaints == []
 
 
 def test_cell_ids_are_unique_in_the_book():
@@ -263,6 +372,11 @@ def good_notebook():
     figure = new_output("display_data", {"image/png": PIXEL, "text/plain": "<Figure>"})
     alt = {"mystnb": {"image": {"alt": "A curve that falls from one to zero."}}}
     opening = "# One step\n\nWhat is a step?\n\n**You will learn**\n\n- a\n- b\n- c\n\n"
+    bet = (
+        '<div class="bet" data-live="bet">\n\n**Your bet.** Which?\n\n'
+        "<details><summary>a</summary>\n\nNo, it is not.\n\n</details>\n"
+        '<details data-right="true"><summary>b</summary>\n\nRight: it is.\n\n</details>\n</div>'
+    )
     code = [
         new_code_cell("import os"),
         new_code_cell("import numpy as np"),
@@ -277,7 +391,7 @@ def good_notebook():
         cells=[
             new_markdown_cell(opening + "**Time to run**: 1 minute."),
             *code[:5],
-            new_markdown_cell("## Summary\n\n- a\n- b\n- c"),
+            new_markdown_cell(f"{bet}\n\n## Summary\n\n- a\n- b\n- c"),
             new_markdown_cell("## Exercises\n\n1. a\n2. b\n3. c"),
             *code[5:],
             new_markdown_cell("## References\n\n- Elman"),
@@ -314,6 +428,13 @@ def update(number, **values):
     return lambda notebook: notebook.cells[number].update(values)
 
 
+def train_before_a_number(notebook):
+    notebook.cells[2].source += "\nmodel.fit(x)"
+    set_tags(3, "mnist")(notebook)
+
+
+ANOTHER = "<details><summary>x</summary>\n\nNo, no.\n\n</details>\n"
+TRUE = new_output("stream", name="stdout", text="above 0.9: True")
 LATE_IMPORT = "import os\nprint(0.5)"
 STDERR = new_output("stream", name="stderr", text="a warning")
 PATH = new_output("stream", name="stdout", text="saved in /tmp/model.keras")
@@ -354,6 +475,20 @@ BROKEN = [
     (closes_well, edit(7, "3. c", "")),
     (closes_well, set_tags(8)),
     (closes_well, lambda notebook: notebook.cells.pop(8)),
+    (lines_of_code_fit_the_page, set_source(3, f"x = 1\ny = '{'x' * 75}'")),
+    (few_answers_are_booleans, add_output(3, TRUE)),
+    (few_answers_are_booleans, add_output(3, new_output("execute_result", {"text/plain": "True"}))),
+    (tolerances_are_well_formed, update(3, metadata=nbformat.from_dict({"tolerance": 0.1}))),
+    (trained_numbers_have_a_tolerance, train_before_a_number),
+    (bets_can_be_won, edit(6, "Which?", "Which.")),
+    (bets_can_be_won, edit(6, ' data-live="bet">\n', ' data-live="bet">')),
+    (bets_can_be_won, edit(6, ' data-right="true"', "")),
+    (bets_can_be_won, edit(6, "<details>", '<details data-right="true">')),
+    (bets_can_be_won, edit(6, "No, it is not.", "")),
+    (bets_can_be_won, edit(6, "No, it is not.", "No")),
+    (bets_can_be_won, edit(6, "</summary>\n\nNo", "</summary>No")),
+    (bets_can_be_won, edit(6, "<details>", 4 * ANOTHER + "<details>")),
+    (bets_can_be_won, edit(6, "<details><summary>a</summary>\n\nNo, it is not.\n\n</details>", "")),
 ]
 
 
@@ -550,6 +685,128 @@ def test_nbval_finds_what_a_tolerance_does_not_allow(book):
     result = run_nbval(path, "-rf")
     failed = re.findall(r"FAILED .*Cell (\d)", result.stdout)
     assert failed == ["3", "4", "5"], result.stdout
+
+
+# run.py ulp: how far numbers move.
+
+
+@pytest.mark.parametrize(
+    ("text", "moved"),
+    [
+        ("accuracy 0.93 of 7", [0, 0]),
+        ("accuracy  0.94 of 7", [0.01, 0.01 / 0.93]),
+        ("accuracy 0.90 of 7", [0.03, 0.03 / 0.93]),
+        ("accuracy 0.93 of 8", None),
+        ("error 0.93 of 7", None),
+        ("accuracy nan of 7", None),
+        ("accuracy 0.93 of 7 0.5", None),
+    ],
+)
+def test_movement_is_of_numbers_alone(text, moved):
+    assert tool.movement(text, "accuracy 0.93 of 7") == (moved and pytest.approx(moved))
+
+
+def test_movement_from_zero_has_no_relative_size():
+    assert tool.movement("0.1", "0.0") == [0.1, float("inf")]
+
+
+@pytest.mark.parametrize(("moved", "wanted"), [(0.01, 0.02), (0.004, 0.006), (0.065, 0.1), (2, 3)])
+def test_a_proposed_tolerance_has_one_digit(moved, wanted):
+    assert tool.proposed(moved) == wanted
+
+
+def stored_cell(text, declared=None):
+    metadata = {"tolerance": declared} if declared else {}
+    return new_code_cell("x", metadata=metadata, outputs=[new_output("stream", text=text)])
+
+
+@pytest.mark.parametrize(
+    ("declared", "texts", "fine", "said"),
+    [
+        (None, ["0.93", "0.93"], True, ""),
+        (None, ["0.93", "0.94"], False, 'nothing; its numbers need {"absolute": 0.02} or'),
+        (None, ["0.93", "0.930"], False, "moved by 0, relative 0; declares nothing"),
+        ({"absolute": 0.02}, ["0.92", "0.94"], True, 'moved by 0.01, .*{"absolute": 0.02}$'),
+        ({"absolute": 0.02}, ["0.92", "0.96"], False, 'need {"absolute": 0.05}'),
+        ({"absolute": 0.02}, ["0.92", "0.93 of 3"], False, "[+]0.93 of 3"),
+    ],
+)
+def test_a_cell_that_moves_further_than_it_declares_is_found(declared, texts, fine, said):
+    cell = stored_cell("0.93", declared)
+    runs = {f"run {number}": tool.compared(stored_cell(text)) for number, text in enumerate(texts)}
+    lines, accepted = tool.moved_cell("03, code cell 1", cell, runs)
+    assert accepted == fine
+    assert re.search(said, "\n".join(lines)) and bool(lines) == bool(said)
+
+
+def test_ulp_runs_each_direction_and_fails_where_a_number_moves(book, monkeypatch, capsys):
+    firsts = []
+
+    def execute(notebook, _):
+        firsts.append(notebook.cells[0].source)
+        text = "0.51" if len(firsts) == 4 else "0.5"
+        notebook.cells[1].outputs = [new_output("stream", text=text)]
+
+    monkeypatch.setattr(tool, "execute", execute)
+    path = book("print(0.5)")
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].outputs = [new_output("stream", text="0.5")]
+    nbformat.write(notebook, path)
+    for count, status in [(3, 0), (1, 1)]:
+        with pytest.raises(SystemExit) as stopped:
+            tool.ulp([path], count)
+        assert stopped.value.code == status
+    assert len(set(firsts)) == 3
+    printed = capsys.readouterr().out
+    assert "01_test: 0 cells" in printed and "01_test: 1 cells" in printed
+
+
+def fits(model):
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    model.fit(np.ones((4, 2)), np.ones((4, 3)), verbose=0)
+
+
+def loops(model):
+    @tf.function
+    def step(x):
+        inspects(model, x)
+
+    step(tf.ones((4, 2)))
+
+
+def inspects(model, x=None):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(model(tf.ones((4, 2)) if x is None else x))
+    tape.gradient(loss, model.trainable_variables)
+
+
+@pytest.mark.parametrize("train", [fits, loops, lambda model: (fits(model), loops(model))])
+def test_a_training_begins_an_ulp_away(train):
+    """Once, also where a model is trained twice."""
+    moved = [moves(train, first) for _, first in tool.directions(4)]
+    assert np.all(moved[0] == 1) and np.all(moved[1] == -1)
+    assert all(set(some.ravel()) == {1, -1} for some in moved[2:])
+    assert np.any(moved[2] != moved[3])
+
+
+def test_an_inspection_moves_nothing():
+    _, up = next(iter(tool.directions(1)))
+    assert np.all(moves(inspects, up) == 0)
+
+
+def moves(train, first):
+    """The signs of what a first cell adds to a model's initial weights, in ulps."""
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, use_bias=False)])
+    before = model.get_weights()[0]
+    with pytest.MonkeyPatch.context() as patch:  # puts both back
+        patch.setattr(keras.Model, "fit", keras.Model.fit)
+        patch.setattr(tf.GradientTape, "gradient", tf.GradientTape.gradient)
+        exec(first, {})
+        train(model)
+    ulps = (model.get_weights()[0] - before) / np.spacing(np.abs(before))
+    assert np.all(np.abs(ulps) <= 1), ulps
+    return np.sign(ulps)
 
 
 def run_nbval(path, *options):
