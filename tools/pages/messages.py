@@ -1,9 +1,9 @@
-"""Writes chapters/messages.md: every broken cell of tests/zoo.py, and who says what about it.
+"""Writes chapters/messages.md: every broken cell of tests/zoo.py, and each one's messages.
 
     python tools/pages/messages.py
 
 Each mistake is made as a user makes it, on Keras's Layer and on RNNCell: a model is built, trained
-and loaded from its file. What the first error says is written down, and what check_cell says.
+and loaded from its file. The page quotes the first error, and what check_cell says.
 """
 
 import ast
@@ -39,37 +39,38 @@ GROUPS = {
     "state": "The first state and the last",
 }
 OPENING = """\
-# Messages
+# Error messages explained
 
-Every way to go wrong that we know, made on purpose, and what is said about it: by Keras {keras} on
-TensorFlow, by [`RNNCell`](api.md), and by [`check_cell`](api.md). A program makes each mistake
-twice, in a cell derived from `keras.layers.Layer` and in one derived from `RNNCell`. It builds a
-model around the cell, trains it, saves it and loads it, and writes this page; a test does it again
-and compares.
+This page lists every mistake in a cell that we know, with the message that it causes: from
+Keras {keras} on TensorFlow, from [`RNNCell`](api.md), and from [`check_cell`](api.md). A program
+writes it. The program makes each mistake twice, in a cell derived from `keras.layers.Layer` and in
+one derived from `RNNCell`, builds a model around the cell, trains it, saves it, loads it, and
+notes the first error. A test does all this again and compares.
 
-Have you come with a message? Search this page for a few of its words.
+If a message has brought you here, search this page for a few of its words.
 
-## How loud is a mistake?
+## How early is a mistake noticed?
 
-When is the first error raised?
+The table counts the mistakes by the moment at which the first error is raised.
 
 | first error | a cell on Keras's `Layer` | a cell on `RNNCell` |
 |---|---|---|
 {counts}
 
-"Never" means that the model is built, trains, and comes back from its file, with nothing said or at
-most a warning. It does not mean that it does what its author meant. `check_cell` catches every one
-of them.
+"Never" means that the model can be built, trained and loaded from its file, with no message or at
+most a warning. It does not mean that the model does what its author meant. `check_cell` finds
+every one of these mistakes.
 
-What no check can see is wrong mathematics: two gates swapped, a sign turned round. Such a cell
-keeps the contract, trains, and may even train well. Compare it with something that you trust more
-than yourself: the equations in NumPy, or another library, as [](09_your_own_cell.ipynb) does.
+No check can find wrong mathematics, such as two gates that are exchanged or a sign that is wrong.
+Such a cell keeps the contract, it trains, and it may even train well. Compare your cell with
+something independent: the equations in NumPy, or another library, as in
+[](09_your_own_cell.ipynb).
 """
 CHECKS_OPENING = """\
 ## All checks
 
-In the order in which `check_cell` runs them. Those marked * are needed by what follows: where one
-fails, the rest is skipped.
+These are the checks in the order in which `check_cell` runs them. The later ones need those marked
+with a star: where one of them fails, the rest is skipped.
 """
 
 
@@ -178,7 +179,7 @@ def counts(records):
 
 def section(r):
     fence = f"```python\n{r['code']}\n```\n" if r["code"] else ""
-    own = "The base does it; this cannot happen." if r["rnncell"] is None else said(r["rnncell"])
+    own = said(r["rnncell"]) if r["rnncell"] else "This cannot happen: the base class does it."
     name, sentence = r["check"]
     return (
         f"### {r['title']}\n\n{fence}\n"
@@ -192,8 +193,8 @@ def section(r):
 def said(stage_and_error):
     stage, error = stage_and_error
     if stage == STAGES[3] and error:
-        return f"Says nothing: it trains and loads, but {error}."
-    return f"When {stage}: {quoted(error)}" if error else "Says nothing: it trains, and loads."
+        return f"No error: the model trains and loads, but {error}."
+    return f"When {stage}: {quoted(error)}" if error else "No error: the model trains and loads."
 
 
 def quoted(text):
