@@ -17,6 +17,7 @@ OFFLINE_BOOK := _build/.offline
 PDF := _build/book.pdf
 OFFLINE ?=
 NAMES ?=
+DIRECTIONS ?= 3
 TIME ?=
 BACKEND_TESTS := $(addprefix tests/test_,cells.py options.py more_cells.py convert.py parallel.py check_cell.py back_ends.py torch.py)
 
@@ -51,7 +52,7 @@ book: $(if $(OFFLINE),$(OFFLINE_BOOK),$(BOOK)) ## render the book into _build/ht
 
 # Built whole each time: an incremental build forgets the warnings of the build before it.
 $(BOOK): $(READY) _config.yml _toc.yml references.bib intro.md $(wildcard _static/* chapters/*.md \
-	chapters/*.ipynb rnncells/*.py rnncells/*/*.py) $(wildcard tools/extensions/*.py)
+	chapters/*.ipynb rnncells/*.py rnncells/*/*.py) $(wildcard tools/extensions/*.py site/live/*)
 	$(call stage,building the book)
 	@$(BIN)/jupyter-book build . --all -W -n --keep-going -q
 	@touch $@
@@ -68,6 +69,8 @@ check-code: $(READY) check-workflows
 	$(call stage,ruff)
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
+	$(call stage,the scripts of the live elements)
+	@$(BIN)/python tools/pages/scripts.py
 
 check-workflows: $(READY)
 	$(call stage,workflows and CITATION.cff)
@@ -78,7 +81,7 @@ check-workflows: $(READY)
 
 check-units: $(READY)
 	$(call stage,unit tests)
-	@$(BIN)/python -m pytest tests --ignore=tests/test_book.py --ignore=tests/test_browser.py --cov=rnncells -n 2 --dist worksteal
+	@$(BIN)/python -m pytest tests --ignore=tests/test_book.py --ignore=tests/test_browser.py --ignore=tests/test_live_pages.py --cov=rnncells -n 2 --dist worksteal
 
 check-notebooks: $(READY)
 	$(call stage,notebooks: run again and compared with their stored outputs)
@@ -94,7 +97,7 @@ check-browser: $(BOOK)
 	@missing=$$($(BIN)/python tools/pages/chromium.py); \
 	if [[ -z "$$missing" ]]; then \
 		$(MAKE) --no-print-directory $(OFFLINE_BOOK); \
-		$(BIN)/python -m pytest tests/test_browser.py -n 2; \
+		$(BIN)/python -m pytest tests/test_browser.py tests/test_live_pages.py -n 2; \
 	elif [[ "$${RNNCELLS_BROWSER:-}" == required ]]; then \
 		echo "$$missing" >&2; exit 1; \
 	else \
@@ -119,8 +122,8 @@ set-address: $(READY) ## write the repository's address everywhere (URL=https://
 messages: $(READY) ## write chapters/messages.md: what each mistake in a cell is told by
 	@$(BIN)/python tools/pages/messages.py
 
-ulp: $(READY) ## which printed numbers change when the first weights move by one ulp
-	@$(BIN)/python tools/notebooks/run.py ulp $(NAMES)
+ulp: $(READY) ## how far printed numbers move when the first weights move by one ulp (NAMES="03", DIRECTIONS=3)
+	@$(BIN)/python tools/notebooks/run.py ulp $(NAMES) --directions $(DIRECTIONS)
 
 results: $(READY) ## train what the results ledger still lacks (hours; stop and go on at any time)
 	@$(BIN)/python -m experiments.ledger run

@@ -16,7 +16,8 @@ CHAPTERS = Path(__file__).resolve().parent.parent / "chapters"
 INDEX = (CHAPTERS / "book_index.md").read_text()
 
 NOT_LOOKED_UP = ("Summary", "Exercises", "References", "Sources")  # headings of many chapters
-SHORT_TITLES = {"migration.ipynb": "Migration"}  # the title itself fills a line on a phone
+# The titles themselves fill a line on a phone.
+SHORT_TITLES = {"migration.ipynb": "Migration", "messages.md": "Messages"}
 SMALL_WORDS = ("a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to")
 
 
@@ -221,7 +222,9 @@ def test_index(rule):
 
 # Each rule complains of an index that was broken on purpose.
 
-ADDING = "[7: Where the cells part](07_which_cell.ipynb#where-the-cells-part)"  # one entry's link
+ADDING = (
+    "[7: Where the cells differ](07_which_cell.ipynb#where-the-cells-differ)"  # one entry's link
+)
 ELSEWHERE = "[2: It cannot be loaded](02_a_first_cell.ipynb#it-cannot-be-loaded)"  # of another
 
 
@@ -250,20 +253,20 @@ BROKEN = [
     (entries_stand_under_their_letters, edit("## B\n", "")),
     (letters_are_linked_at_the_top, edit("[B](#b) · ", "")),
     (letters_are_linked_at_the_top, edit("[B](#b)", "[B](#c)")),
-    (links_lead_to_sections, edit("#where-the-cells-part", "#where-the-cells-meet")),
+    (links_lead_to_sections, edit("#where-the-cells-differ", "#where-the-cells-meet")),
     (links_lead_to_sections, edit("07_which_cell.ipynb#where", "07_what_cell.ipynb#where")),
     (links_lead_to_sections, edit("#around-the-cell", "#half-precision")),
-    (links_say_where_they_lead, edit("7: Where the cells part", "6: Where the cells part")),
-    (links_say_where_they_lead, edit("7: Where the cells part", "7: The adding problem")),
+    (links_say_where_they_lead, edit("7: Where the cells differ", "6: Where the cells differ")),
+    (links_say_where_they_lead, edit("7: Where the cells differ", "7: The adding problem")),
     (links_say_where_they_lead, edit("Migration: The loop", "The loop")),
     (sections_speak_of_the_term, adding(f"{ADDING};\n  {ELSEWHERE}")),
     (sections_speak_of_the_term, edit("**adding problem**", "**adding machine**")),
     (names_are_found, edit("(`set_dtype_policy`)", "(`set_policy`)")),
-    (see_leads_to_an_entry, edit("[backpropagation through time](#b)", "[backpropagation](#b)")),
+    (see_leads_to_an_entry, edit("[backpropagation through time](#b)", "[propagation](#b)")),
     (see_leads_to_an_entry, edit("through time](#b)", "through time](#c)")),
-    (see_leads_to_an_entry, edit("see [state](#s)", "see [hidden state](#h)")),
+    (see_leads_to_an_entry, edit("see [units](#u)", "see [hidden size](#h)")),
     (glossary_is_covered, edit("**adding problem**", "**adding machine**")),
-    (chapters_are_covered, edit("#before-you-begin-a-witness", "#sources")),
+    (chapters_are_covered, edit("#before-you-begin-keep-some-numbers", "#sources")),
 ]
 
 
