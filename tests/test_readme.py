@@ -39,7 +39,7 @@ def test_a_cell_of_ones_own_runs():
 CELLS = {
     "linear": ("linear", "orthogonal"),
     "simple": ("simple", "orthogonal"),
-    "simple, ReLU and identity start": ("simple", "identity"),
+    "simple, ReLU and identity initialization": ("simple", "identity"),
     "GRU": ("gru", "orthogonal"),
     "LSTM": ("lstm", None),  # any start: there is one for each task
 }
