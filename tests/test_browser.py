@@ -48,6 +48,15 @@ class Visit:
         self.page.on("requestfailed", lambda request: self.faults.append(f"failed: {request.url}"))
         self.page.goto((BOOK / f"{name}.html").as_uri())
         self.ask("settled")
+        if self.page.evaluate("typeof rnncells !== 'undefined'"):
+            self.start_what_is_live()
+
+    def start_what_is_live(self):
+        """A live element begins when it comes near the screen: here before a rule looks at it."""
+        for element in self.page.locator("[data-live]").all():
+            element.scroll_into_view_if_needed()
+            element.and_(self.page.locator("[data-started]")).wait_for(state="attached")
+        self.page.evaluate("scrollTo(0, 0)")
 
     def __enter__(self):
         return self
@@ -122,8 +131,11 @@ def text_can_be_read(visit):
 
 
 def figures_can_be_read_in_the_dark(visit):
-    """What stands out from a figure's background in the light theme does so in the dark one."""
-    for figure in visit.page.locator("article img").all():
+    """What stands out from a figure's background in the light theme does so in the dark one.
+
+    Not the still pictures of live elements: these give way to the elements themselves.
+    """
+    for figure in visit.page.locator("article img:not([data-live] *)").all():
         ink = {}
         for theme in ("dark", "light"):
             visit.theme(theme)

@@ -106,7 +106,7 @@ def article(page, file, files):
         part["open"] = ""
     for part in content.select("[id]"):
         part["id"] = anchor(file, part["id"])
-    for part in content.select("img[src]"):
+    for part in content.select('img[src]:not([src^="data:"])'):
         part["src"] = beside(part["src"], file)
     for part in content.select("a[href]"):
         part["href"] = inside(part["href"], file, files)
