@@ -50,7 +50,7 @@ def backward(step_back, tape, d_outputs, d_states, weights):
         weights: The same as forward's.
 
     Returns:
-        d_x (batch, steps, features); d_states, for the first states; d_weights, summed over
+        d_x (batch, steps, features); d_states, for the initial states; d_weights, summed over
         the batch and the steps.
     """
     d_x = [None] * len(tape)

@@ -27,7 +27,7 @@ class RNNCell(Configured, abc.ABC):
         output, [new states] = cell(inputs, [states])
 
     A subclass writes that map in ``call``, and makes its weights in ``build`` if it has any. The
-    rest is here: sizes, first states, configuration, saving, and one clear sentence for each
+    rest is here: sizes, initial states, configuration, saving, and one clear sentence for each
     mistake. ``keras.layers.RNN(cell)`` runs the cell over a sequence. A complete cell:
 
         class RunningMaximum(RNNCell):

@@ -77,7 +77,7 @@ class ZoneoutCell(dropout.KerasMixin, RNNCell):
         self._see_output_size()
 
     def get_initial_state(self, batch_size=None):
-        """The inner cell's first states, and zero steps."""
+        """The inner cell's initial states, and zero steps."""
         *states, steps = super().get_initial_state(batch_size)
         if hasattr(self.cell, "get_initial_state"):
             states = keras.tree.flatten(self.cell.get_initial_state(batch_size=batch_size))

@@ -37,7 +37,7 @@ class ParallelRNN(keras.layers.RNN):
         As for ``keras.layers.RNN``: sequences (batch, steps, features).
 
     Raises:
-        ValueError: The cell is another one; the inputs or the first state have the wrong number
+        ValueError: The cell is another one; the inputs or the initial state have the wrong number
             or shape.
 
     Reference:
