@@ -66,19 +66,12 @@
     const bars = Array.from({ length: STEPS }, (_, t) =>
       draw("rect", { x: 34 + t * 5.8, width: 4.4, fill: "var(--lstm)" }),
     );
-    const powers = [3, 0, -3, -6, -9, -12, -15];
     const y = (/** @type {number} */ power) => 30 + ((3 - power) / 18) * 160;
     const left = picture(
       SIDE,
       SIDE + 20,
       draw("text", { x: 0, y: 12, "font-size": 13 }, "what is left of each row"),
-      ...powers.map((power) =>
-        draw(
-          "text",
-          { x: 28, y: y(power) + 4, "font-size": 11, "text-anchor": "end" },
-          power === 0 ? "1" : `1e${power}`.replace("-", "−"),
-        ),
-      ),
+      ...rnncells.scale([3, 0, -3, -6, -9, -12, -15], 28, y),
       draw("path", { d: `M32 ${y(0)}H${SIDE}`, stroke: "var(--line)" }),
       ...bars,
       draw("text", { x: 34, y: SIDE + 12, "font-size": 12 }, "row 0"),
@@ -103,7 +96,7 @@
         min: 0,
         max: 180,
         step: 1,
-        value: 90 * 2 * angle,
+        value: 180 * angle,
         say: (v) => `${v}°`,
         change: (v) => {
           angle = v / 180;
@@ -139,7 +132,7 @@
       const share = radius ** (STEPS - 1);
       const does = radius < 0.995 ? "spirals in" : radius > 1.005 ? "flies off" : "stays on a circle";
       status.say(
-        `Radius ${number(radius)}: the state ${angle % 1 ? does : does.replace("spirals", "goes").replace("stays on a circle", "keeps its norm")}. Of row 0, 27 steps later, ${share < 0.01 || share > 100 ? share.toExponential(1).replace("-", "−") : number(share)} is left.`,
+        `Radius ${number(radius)}: the state ${angle % 1 ? does : does.replace("spirals", "goes").replace("stays on a circle", "keeps its norm")}. Of row 0, 27 steps later, ${rnncells.rough(share)} is left.`,
       );
     }
     const drag = (/** @type {PointerEvent} */ event) => {

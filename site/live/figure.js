@@ -98,6 +98,41 @@
     return (Number(text) === 0 ? text.replace("-", "") : text).replace("-", "−");
   }
 
+  /** A number of any size, in a few digits. @param {number} value */
+  const rough = (value) =>
+    value < 0.01 || value > 100 ? value.toExponential(1).replace("-", "−").replace("+", "") : number(value);
+
+  /** The names of powers of ten along an axis, whose text ends at x.
+   * @param {number[]} powers @param {number} x @param {(power: number) => number} y */
+  const scale = (powers, x, y) =>
+    powers.map((power) =>
+      draw(
+        "text",
+        { x, y: y(power) + 4, "font-size": 11, "text-anchor": "end" },
+        power ? `1e${power}`.replace("-", "−") : "1",
+      ),
+    );
+
+  /** A table with a name above each column; a corner has none.
+   * @param {(string | (Node | string)[])[]} columns @param {Node} body */
+  const table = (columns, body) =>
+    make(
+      "table",
+      { class: "tape" },
+      make(
+        "thead",
+        {},
+        make(
+          "tr",
+          {},
+          ...columns.map((name) =>
+            name === "" ? make("td") : make("th", { scope: "col" }, ...[name].flat()),
+          ),
+        ),
+      ),
+      body,
+    );
+
   const SIDE = 28; // pixels of a picture
 
   /** A picture's pixels on a canvas. @param {CanvasRenderingContext2D} paper @param {ArrayLike<number>[]} pixels
@@ -173,6 +208,9 @@
     status,
     still,
     number,
+    rough,
+    scale,
+    table,
     showPixels,
     samplesToTake,
     whenThemeChanges,

@@ -131,22 +131,7 @@
     const tables = make(
       "div",
       { class: "live-controls tables" },
-      make(
-        "table",
-        { class: "tape" },
-        make(
-          "thead",
-          {},
-          make(
-            "tr",
-            {},
-            make("td"),
-            ...[1, 2, 3].map((k) => make("th", { scope: "col" }, `${k}`)),
-            make("th", { scope: "col" }, "h"),
-          ),
-        ),
-        make("tbody", {}, ...rows),
-      ),
+      rnncells.table(["", "1", "2", "3", "h"], make("tbody", {}, ...rows)),
       matrix(
         "W",
         W.map((row) => row.map((value) => number(value, 0))),

@@ -56,13 +56,7 @@
       272,
       HIGH + 60,
       draw("text", { x: 0, y: 12, "font-size": 13 }, "norm of the gradient for h, row by row"),
-      ...[6, 3, 0, -3, -6, -9, -12, -15].map((power) =>
-        draw(
-          "text",
-          { x: 36, y: y(power) + 4, "font-size": 11, "text-anchor": "end" },
-          power ? `1e${power}`.replace("-", "−") : "1",
-        ),
-      ),
+      ...rnncells.scale([6, 3, 0, -3, -6, -9, -12, -15], 36, y),
       draw("path", { d: `M40 ${y(0)}H${x(27) + 6}`, stroke: "var(--line)" }),
       draw("text", { x: x(0), y: HIGH + 44, "font-size": 12, "text-anchor": "middle" }, "row 0"),
       draw("text", { x: x(27), y: HIGH + 44, "font-size": 12, "text-anchor": "end" }, "row 27, the loss"),
@@ -96,12 +90,8 @@
         dots[row].setAttribute("cy", b);
       });
       paint(d_x);
-      const words = (/** @type {number} */ value) =>
-        value < 0.01 || value > 100
-          ? value.toExponential(1).replace("-", "−").replace("+", "")
-          : number(value);
       status.say(
-        `Spectral radius ${number(radius)}. The norm at row 27 is 1, at row 20 ${words(norms[20])}, at row 10 ${words(norms[10])}, at row 0 ${words(norms[0])}.`,
+        `Spectral radius ${number(radius)}. The norm at row 27 is 1, at row 20 ${rnncells.rough(norms[20])}, at row 10 ${rnncells.rough(norms[10])}, at row 0 ${rnncells.rough(norms[0])}.`,
       );
     }
     /** @param {Float64Array[]} d_x */

@@ -570,21 +570,7 @@
       make(
         "div",
         { class: "live-scroll", tabindex: 0, role: "group", "aria-label": "The ten scores as shares" },
-        make(
-          "table",
-          { class: "tape" },
-          make(
-            "thead",
-            {},
-            make(
-              "tr",
-              {},
-              make("td"),
-              ...Array.from({ length: 10 }, (_, d) => make("th", { scope: "col" }, String(d))),
-            ),
-          ),
-          table,
-        ),
+        rnncells.table(["", ..."0123456789"], table),
       ),
     );
     const whole = make(

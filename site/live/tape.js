@@ -34,7 +34,6 @@
       ],
       states: ["c", "h"],
       first: [[1, 4], [4], [2, 7]],
-      goal: 9,
       task: "Can you make the last h a 9, and every other h 0?",
       solved: (/** @type {any[]} */ all) => all.every(({ h }, t) => h === (t === 7 ? 9 : 0)),
     },
@@ -117,15 +116,11 @@
     }
 
     const task = make("p", {});
-    const head = make(
-      "tr",
-      {},
-      make("th", { scope: "col" }, "x"),
-      ...kind.marks.map(([name, gate]) =>
-        make("th", { scope: "col" }, name, make("br"), make("span", { class: "live-small" }, gate)),
-      ),
-      ...kind.states.map((/** @type {string} */ name) => make("th", { scope: "col" }, name)),
-    );
+    const columns = [
+      "x",
+      ...kind.marks.map(([name, gate]) => [name, make("br"), make("span", { class: "live-small" }, gate)]),
+      ...kind.states,
+    ];
     const rows = numbers.map((_, t) =>
       make(
         "tr",
@@ -150,7 +145,7 @@
       make(
         "div",
         { class: "live-scroll", tabindex: 0, role: "group", "aria-label": "The tape" },
-        make("table", { class: "tape" }, make("thead", {}, head), make("tbody", {}, ...rows)),
+        rnncells.table(columns, make("tbody", {}, ...rows)),
       ),
       task,
       make("div", { class: "live-controls" }, none),
