@@ -87,17 +87,30 @@ def plan():
 
     for rate in (3e-2, 3e-3):
         add(3, "pixels14", "gru", "orthogonal", rate, **longer, **judged)
-    # The same for each initialization of the LSTM's gates; "orthogonal" has the forget bias of one.
+    add(3, "pixels14", "gru", "orthogonal", 1e-2, **longer | {"epochs": 8}, **judged)
+    # The same for each initialization of the LSTM; "orthogonal" has the forget bias of one.
     for start in ("uniform", "chrono", "orthogonal", "keep+identity"):
         add(3, "pixels14", "lstm", start, 1e-2, **longer, **judged)
     for rate in (3e-2, 3e-3):
         add(3, "pixels14", "lstm", "keep", rate, **longer, **judged)
+    for clip in (0.5, 5.0):
+        add(3, "pixels14", "lstm", "keep", 1e-2, **longer, clip=clip, **judged)
+    for batch_size in (128, 32):
+        add(3, "pixels14", "lstm", "keep", 1e-2, **longer | {"batch_size": batch_size}, **judged)
 
-    # The others on the same pixels, over a wider range.
+    # The others on the same pixels, over rates that hold the best between them.
     others = (("simple", "orthogonal"), ("simple", "identity"), ("linear", "orthogonal"))
-    for rate in (1e-4, 3e-4, 1e-3, 3e-3, 1e-2):
+    for rate in (1e-3, 3e-3, 1e-2):
         for cell, start in others:
             add(3, "pixels14", cell, start, rate, **short)
+
+    # The adding problem.
+    for rate in (1e-3, 3e-3, 1e-2, 3e-2):
+        for cell in ("lstm", "gru"):
+            add(3, "adding", cell, "orthogonal", rate, units=64, **judged)
+    for rate in (3e-4, 1e-3, 3e-3):
+        for start in ("orthogonal", "identity"):
+            add(3, "adding", "simple", start, rate, units=64, **judged)
 
     # By rows: cells of about as many weights as the simple cell of 128 units.
     for rate in (3e-3, 1e-2, 3e-2):
@@ -123,6 +136,9 @@ def plan():
     add(5, "pixels14", "gru", "orthogonal", 1e-2, **six)
     add(5, "pixels14", "lstm", "keep", 1e-2, **six)
     add(10, "pixels14", "lstm", "keep", 1e-2, **longer)
+    add(10, "pixels14", "gru", "orthogonal", 1e-2, **longer | {"epochs": 8})
+    for cell, start in others:
+        add(5, "pixels14", cell, start, 3e-3, **six)
     for cell in ("lstm", "gru"):
         add(5, "adding", cell, "orthogonal", 1e-2, units=64)
     for start in ("orthogonal", "identity"):
@@ -144,6 +160,10 @@ def plan():
     add(1, "pixels", "gru", "orthogonal", 1e-2, units=64, epochs=4)
     add(1, "pixels", "lstm", "keep", 5e-3, units=64, epochs=4)
     add(1, "pixels", "mingru", "keep", 1e-1, units=64, epochs=4)
+    # Half the batch, twice the epochs.
+    for task in ("pixels", "permuted"):
+        add(1, task, "gru", "orthogonal", 1e-2, **longer | {"epochs": 8})
+        add(1, task, "lstm", "keep", 1e-2, **longer | {"epochs": 8})
     # On a graphics card, with KERAS_BACKEND=jax: half an hour there, a day on two cores.
     add(1, "pixels", "gru", "orthogonal", 5e-3)
     add(1, "pixels", "lstm", "keep", 3e-3)
