@@ -105,7 +105,7 @@ def lstm_step(x, states, weights):
 
 def lstm_step_back(d_states, saved, weights):
     (d_h, d_c), (x, h, c, i, f, g, o, new_c), (W, U, _) = d_states, saved, weights
-    d_c = d_c + d_h * o * (1 - np.tanh(new_c) ** 2)  # h sees c through the output gate
+    d_c = d_c + d_h * o * (1 - np.tanh(new_c) ** 2)  # c is seen through o
     d_i = d_c * g * i * (1 - i)  # sigmoid' = sigmoid (1 - sigmoid)
     d_f = d_c * c * f * (1 - f)
     d_g = d_c * i * (1 - g**2)
@@ -114,7 +114,7 @@ def lstm_step_back(d_states, saved, weights):
     return d_a @ W.T, [d_a @ U.T, d_c * f], [x.T @ d_a, h.T @ d_a, d_a.sum(axis=0)]
 
 
-# GRU, reset after the product: g = tanh(x W_g + b_g + r (h U_g + d_g)); b is (2, 3 * units)
+# GRU, reset after the product: g = tanh(x W_g + b_g + r (h U_g + b'_g)); b is (2, 3 * units)
 
 
 def gru_reset_after_step(x, states, weights):

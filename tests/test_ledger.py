@@ -388,6 +388,19 @@ def test_a_difference_has_both_errors_and_old_runs_are_said_to_be_unpaired(capsy
     assert "+1.50 ± 0.79 points (seeds 0.76, unpaired digits 0.21)" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ({"cell": "gru"}, "lstm - gru: "),
+        ({"start": "chrono"}, "lstm keep - lstm chrono: "),
+        ({"learning_rate": 3e-3}, "lstm keep 0.01/64 - lstm keep 0.003/64: "),
+    ],
+)
+def test_a_difference_names_what_differs(settings, names, capsys):
+    ledger.print_difference([a_run(wrong=None)], [a_run(wrong=None, **settings)])
+    assert capsys.readouterr().out.startswith(names)
+
+
 def test_the_error_of_a_paired_difference_is_its_spread_over_other_digits():
     random = np.random.default_rng(0)
     hard = random.uniform(size=10_000) < 0.05  # digits that each run gets wrong half the time

@@ -45,22 +45,6 @@ def test_maps_stand_beside_their_digit_each_on_its_own_scale(figure):
     assert [axis.get_title() for axis in axes] == ["the digit", "near", "far"]
 
 
-def test_gates_are_shown_from_zero_to_one_and_states_around_zero(figure):
-    image = np.zeros((28, 28))
-    image[4:21] = 1
-    gate, state = np.random.rand(28, 5) / 2, np.random.rand(28, 5) - 0.8
-    plotting.show_gates(image, {"forget gate": gate, "c": state})
-    digit, left, right = figure().axes[:3]
-    np.testing.assert_array_equal(left.images[0].get_array(), gate)
-    np.testing.assert_array_equal(right.images[0].get_array(), state)
-    assert left.images[0].get_clim() == (0, 1)
-    low, high = right.images[0].get_clim()
-    assert low == -high == state.min()
-    assert [axis.get_title() for axis in (left, right)] == ["forget gate", "c"]
-    for axis in (digit, left, right):  # above the first ink and below the last
-        assert [line.get_ydata()[0] for line in axis.lines] == [3.5, 20.5]
-
-
 def test_every_run_is_a_dot_in_the_row_of_its_cell(figure):
     plotting.show_spread({"lstm": [0.99, 0.98], "simple": [0.97]}, "accuracy", {"lstm": "red"})
     axes = figure().axes[0]
@@ -97,16 +81,6 @@ def test_a_band_reaches_from_the_lowest_run_to_the_highest(figure):
     corners = axes.collections[0].get_paths()[0].vertices
     assert {tuple(corner) for corner in corners} >= {(1, 0.1), (1, 0.3), (2, 0.2), (2, 0.6)}
     assert axes.lines[0].get_label() == "gru"
-
-
-def test_curves_count_from_start_and_are_listed_from_the_top(figure):
-    curves = {"low": [1.0, 2.0], "high": [3.0, 4.0]}
-    plotting.show_curves(curves, "row", "norm", {"high": "red"}, log=True, start=0)
-    axes = figure().axes[0]
-    assert [line.get_label() for line in axes.lines] == ["high", "low"]
-    np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[0, 3], [1, 4]])
-    assert axes.lines[0].get_color() == "red"
-    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("row", "norm", "log")
 
 
 def test_eigenvalues_are_those_of_the_matrix(figure):

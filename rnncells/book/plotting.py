@@ -86,66 +86,6 @@ def show_reach(image, maps, titles):
     plt.show()
 
 
-def show_gates(image, maps):
-    """A digit beside heat maps of what a cell computed while it read: row t of each is step t.
-
-    Thin lines mark the first and the last row with ink. Gates are shown from 0 to 1; a map of
-    something else, with negative numbers, from its largest number to minus that.
-
-    Args:
-        image: (rows, columns), the picture that was read.
-        maps: Names and arrays (rows, units).
-    """
-    count = 1 + len(maps)
-    figure, axes = plt.subplots(1, count, figsize=(1.5 * count, 2.6), sharey=True)
-    axes[0].imshow(image, cmap="gray_r", aspect="auto", interpolation="nearest")
-    axes[0].set(title="the digit", ylabel="step (row)", yticks=[0, 9, 18, 27], xlabel="pixel")
-    for axis, (name, values) in zip(axes[1:], maps.items(), strict=True):
-        limit = np.abs(values).max()
-        scale = {"cmap": "viridis", "vmin": 0, "vmax": 1}
-        if values.min() < 0:
-            scale = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
-        heat = axis.imshow(values, aspect="auto", interpolation="nearest", **scale)
-        axis.set(title=name, xlabel=f"{values.shape[1]} units")
-        figure.colorbar(
-            heat,
-            ax=axis,
-            orientation="horizontal",
-            ticks=[scale["vmin"], scale["vmax"]],
-            format="%.2g",
-        )
-    rows = np.flatnonzero(image.any(axis=1))
-    for axis in axes:
-        axis.set_xticks([])
-        axis.axhline(rows[0] - 0.5, color="black", linewidth=0.8)
-        axis.axhline(rows[-1] + 0.5, color="black", linewidth=0.8)
-    plt.show()
-
-
-def show_curves(curves, xlabel, ylabel, colors=None, log=False, start=1):
-    """Lines over a count, from ``start`` on, with a legend above in the order of their last values.
-
-    Args:
-        curves: Names and their values.
-        xlabel: What is counted.
-        ylabel: What is shown, with its unit.
-        colors: Names and their colours; Matplotlib's own for the rest.
-        log: Whether the vertical axis is logarithmic.
-        start: The first count.
-    """
-    _, axes = plt.subplots(figsize=(5.4, 3.8))
-    colors = colors or {}
-    for name, values in sorted(curves.items(), key=lambda item: -item[1][-1]):
-        counts = np.arange(start, start + len(values))
-        axes.plot(counts, values, marker="o", markersize=4, label=name, color=colors.get(name))
-    axes.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
-    axes.grid(True)
-    # A line of the legend holds two names, or more short ones.
-    columns = 2 if len(curves) < 3 else max(1, 33 // max(map(len, curves)))
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
-    plt.show()
-
-
 def show_spread(groups, xlabel, colors=None, mark=None):
     """One dot for each run, in a row for each group: what a mean would hide.
 

@@ -269,12 +269,7 @@ def _unpaired_error(accuracy, digits=10_000):
 def print_difference(first, second):
     """Prints ``difference(first, second)`` in points, with its error and what that consists of."""
     found = difference(first, second)
-    names = [f"{runs[0]['cell']} {runs[0]['start']}" for runs in (first, second)]
-    if names[0] == names[1]:
-        names = [
-            f"{name} {runs[0]['learning_rate']:g}/{runs[0]['batch_size']}"
-            for name, runs in zip(names, (first, second), strict=True)
-        ]
+    names = _names(first[0], second[0])
     points = round(100 * found["difference"], 2) + 0.0  # no minus before zero
     seeds = "one run" if found["seeds"] is None else f"seeds {100 * found['seeds']:.2f}"
     digits = f"{'same' if found['paired'] else 'unpaired'} digits {100 * found['digits']:.2f}"
@@ -282,6 +277,16 @@ def print_difference(first, second):
         f"{names[0]} - {names[1]}: {points:+.2f} ± {100 * found['error']:.2f}"
         f" points ({seeds}, {digits})"
     )
+
+
+def _names(first, second):
+    """The cells' names, with as much of their settings as distinguishes the two."""
+    more = ("{cell}", "{cell} {start}", "{cell} {start} {learning_rate:g}/{batch_size}")
+    for words in more:
+        names = [words.format(**run) for run in (first, second)]
+        if names[0] != names[1]:
+            break
+    return names
 
 
 def packed(wrong):

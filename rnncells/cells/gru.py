@@ -11,9 +11,9 @@ class GRUCell(AffineRNNCell):
 
     With ``reset_after=True``, W and U in three blocks of columns each, for z, r and g:
 
-        z = sigma(x W_z + b_z + h U_z + d_z)
-        r = sigma(x W_r + b_r + h U_r + d_r)
-        g = phi(x W_g + b_g + r * (h U_g + d_g))
+        z = sigma(x W_z + b_z + h U_z + b'_z)
+        r = sigma(x W_r + b_r + h U_r + b'_r)
+        g = phi(x W_g + b_g + r * (h U_g + b'_g))
         h = z * h + (1 - z) * g
 
     With ``reset_after=False`` there is one bias, and the reset gate acts before the product:
@@ -85,7 +85,7 @@ class GRUCell(AffineRNNCell):
         return x if b is None else x + b
 
     def from_state(self, h):
-        """h U + d; with ``reset_after=False`` h U_z and h U_r alone: (batch, 2 * units)."""
+        """h U + b'; if r resets before the product, h U_z and h U_r alone."""
         h = self.drop_state(h)
         if not self.reset_after:
             return ops.matmul(h, self.recurrent_kernel[:, : 2 * self.units])
@@ -93,7 +93,10 @@ class GRUCell(AffineRNNCell):
         return h + self.bias[1] if self.use_bias else h
 
     def reset(self, r, h, hg=None):
-        """The part of the hidden state in the candidate: r * (h U_g + d_g), or (r * h) U_g."""
+        """What the candidate gets from h: r * (h U_g + b'_g), or (r * h) U_g."""
         if self.reset_after:
             return r * hg
-        return ops.matmul(self.drop_state(r * h), self.recurrent_kernel[:, 2 * self.units :])
+        return ops.matmul(
+            self.drop_state(r * h),
+            self.recurrent_kernel[:, 2 * self.units :],
+        )

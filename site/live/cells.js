@@ -294,6 +294,6 @@
     };
   }
 
-  Object.assign(rnncells, { cells, read, score, pullBack, softmax, unpack, bytes, numbers });
+  Object.assign(rnncells, { cells, read, pullBack, softmax, unpack, bytes, numbers });
   if (typeof module === "object") module.exports = rnncells;
 })(/** @type {any} */ (/** @type {any} */ ((globalThis.rnncells ??= {}))));

@@ -27,7 +27,7 @@
   /** @param {HTMLElement} element */
   function eigenvalues(element) {
     let radius = 0.9;
-    let angle = 0.5; // of a half turn: 90 degrees
+    let angle = 40 / 180; // of a half turn
     const middle = SIDE / 2;
     const unit = middle / 1.35;
     const arm = draw("path", { stroke: "var(--line)", fill: "none" });

@@ -155,6 +155,5 @@
     update();
   }
 
-  Object.assign(rnncells, { linearStep });
   rnncells.live("one-step", oneStep);
 })(/** @type {any} */ (globalThis).rnncells);

@@ -147,6 +147,5 @@
     update();
   }
 
-  Object.assign(rnncells, { reachOf, unpackUntrained: unpack });
   rnncells.live("reach", reach);
 })(/** @type {any} */ (globalThis).rnncells);

@@ -324,7 +324,7 @@
       WIDTH,
       20 + high + 20,
       axis(0, cell.kind === "lstm" ? "c of three units" : "h of three units", width),
-      ...(shown.length ? [axis(width + 12, "mean of each gate", width)] : []),
+      ...(shown.length ? [axis(width + 12, "the gates, mean", width)] : []),
       draw("text", { x: planeAt, y: 12, "font-size": 13 }, "h in a plane"),
       draw("rect", { x: planeAt, y: 20, width: side, height: side, fill: "none", stroke: "var(--line)" }),
       ...lines,

@@ -154,6 +154,5 @@
     update();
   }
 
-  Object.assign(rnncells, { lstmTape: lstmStep, gruTape: gruStep });
   rnncells.live("tape", tape);
 })(/** @type {any} */ (globalThis).rnncells);
