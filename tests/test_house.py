@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "cells": {"initializers"},
     "layers": {"cells"},
     "convert": {"cells", "layers"},
-    "testing": {"cells"},
+    "testing": {"cells", "layers"},
     "book": {"cells", "layers", "testing", "reference"},
     "earlier": {"cells", "layers"},
     "__init__": {"cells", "layers", "earlier"},

@@ -21,8 +21,9 @@ pytestmark = [
 def test_the_page_says_what_is_said(mistake):
     record = messages.record(mistake)
     assert messages.section(record) in TEXT, "run `make messages`"
-    # Where check_cell stops, a reader is sent to the mistake and not to one of its effects.
+    # A reader is sent to the mistake, and to none of its effects.
     assert record["check"][0] == mistake.caught_by[0]
+    assert set(record["failed"]) == {mistake.caught_by[0], *mistake.also}
 
 
 def test_the_page_has_nothing_else():
@@ -34,7 +35,8 @@ def test_the_page_has_nothing_else():
         section = TEXT.split(title)[1].split("\n##")[0]
         keras_says, own = section.split("\nKeras\n: ")[1].split("\n\n`RNNCell`\n: ")
         stages = [stage(text.splitlines()[0]) for text in (keras_says, own)]
-        records.append({"keras": (stages[0], ""), "rnncell": stages[1] and (stages[1], "")})
+        kept = [stage and (stage, "") for stage in stages]
+        records.append(dict(zip(("keras", "rnncell"), kept, strict=True)))
     assert messages.counts(records) in TEXT
     groups = [messages.checks_of(*group) for group in messages.GROUPS.items()]
     assert TEXT.endswith("\n".join(groups))

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from rnncells import AffineRNNCell
+from rnncells import AffineRNNCell, DiagonalRNNCell
 
 UNITS = 4
 
@@ -56,11 +56,23 @@ class Based(AffineRNNCell):
         return h, [h]
 
 
+class Diagonal(DiagonalRNNCell):
+    """A sound cell for ParallelRNN."""
+
+    def __init__(self, units=UNITS, **kwargs):
+        super().__init__(units, **kwargs)
+
+    def coefficients(self, inputs):
+        return 0.9, self.affine(inputs)
+
+
 class Mistake:
     """Set in a mistake: the checks that catch it, the repair, and whether it is one on RNNCell."""
 
-    caught_by = ()
+    caught_by = ()  # each of these fails when it is run alone; the first one tells it best
+    also = ()  # what check_cell reports beside the first
     caught_on_rnncell = None  # where they differ
+    diagonal = False  # a mistake that only a DiagonalRNNCell can have
     repair = ""
     registered = True
     possible_on_rnncell = True
@@ -309,7 +321,9 @@ class FirstFeatureOnly(Mistake):
 
     def call(self, inputs, states):
         x, h = inputs[:, :1], states[0]
-        h = ops.tanh(x * self.kernel[0] + ops.matmul(h, self.recurrent_kernel) + self.bias)
+        h = ops.tanh(
+            ops.multiply(x, self.kernel[0]) + ops.matmul(h, self.recurrent_kernel) + self.bias
+        )
         return h, [h]
 
 
@@ -373,6 +387,265 @@ class BatchSizeFromShape(Mistake):
     def call(self, inputs, states):
         zeros = ops.zeros((inputs.shape[0], self.units), dtype=inputs.dtype)
         h = ops.maximum(zeros, self.affine(inputs, states[0]))
+        return h, [h]
+
+
+class ShapeAsStateSize(Mistake):
+    """`state_size` is TensorFlow's shape, as in code for Keras 2."""
+
+    caught_by = ("state_size_is_declared",)
+    repair = "`self.state_size = units`, an int."
+    on_tensorflow_only = True
+
+    def __init__(self, units=UNITS, **kwargs):
+        import tensorflow as tf
+
+        super().__init__(units, **kwargs)
+        self.state_size = tf.TensorShape([units])
+
+
+class StateSizeInBuild(Mistake):
+    """`state_size` is set in `build`."""
+
+    caught_by = ("state_size_is_declared",)
+    repair = "Set it in `__init__`: `RNN` reads it before anything is built."
+    possible_on_rnncell = False
+
+    def __init__(self, units=UNITS, **kwargs):
+        keras.layers.Layer.__init__(self, **kwargs)
+        self.units = units
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.state_size = self.units
+
+
+class MatrixAsTwoStates(Mistake):
+    """A state is a matrix, and its shape is declared as two states."""
+
+    caught_by = ("call_takes_one_step",)
+    caught_on_rnncell = ("build_takes_one_step",)
+    repair = "`self.state_size = [(2, units)]`: a list with one entry, and the entry is a shape."
+
+    def __init__(self, units=UNITS, **kwargs):
+        super().__init__(units, **kwargs)
+        self.state_size = (2, units)
+
+    def call(self, inputs, states):
+        matrix = states[0]
+        h = ops.tanh(self.affine(inputs, matrix[:, 0] + matrix[:, 1]))
+        return h, [ops.stack([h, matrix[:, 0]], axis=1)]
+
+
+class MatrixWithoutFirstState(Mistake):
+    """A state is a matrix, and the cell has no `get_initial_state`."""
+
+    caught_by = ("state_size_is_declared",)
+    repair = "Write `get_initial_state(self, batch_size=None)`. `RNNCell` has one for every shape."
+    possible_on_rnncell = False
+
+    def __init__(self, units=UNITS, **kwargs):
+        super().__init__(units, **kwargs)
+        self.state_size = [(2, units)]
+        self.output_size = units
+
+    def call(self, inputs, states):
+        matrix = states[0]
+        h = ops.tanh(self.affine(inputs, matrix[:, 0] + matrix[:, 1]))
+        return h, [ops.stack([h, matrix[:, 0]], axis=1)]
+
+
+class WeightForEachRow(Mistake):
+    """A weight has a row for each sequence of the batch."""
+
+    caught_by = ("build_takes_one_step",)
+    repair = "No weight's shape may contain the batch size: in `build` it is None."
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.offset = self.add_weight(name="offset", shape=(input_shape[0], self.units))
+
+
+class KernelOfUnits(Mistake):
+    """The input weights have a row for each unit in place of each feature."""
+
+    caught_by = ("call_takes_one_step",)
+    caught_on_rnncell = ("build_takes_one_step",)
+    repair = "`shape=(input_shape[-1], self.units)`."
+
+    def build(self, input_shape):
+        super().build((input_shape[0], self.units))
+
+
+class MoreArguments(Mistake):
+    """`call` needs an argument that `RNN` does not pass."""
+
+    caught_by = ("call_takes_one_step",)
+    caught_on_rnncell = ("build_takes_one_step",)
+    repair = "Keras 3 has no `constants=`: let each step's inputs carry what every step needs."
+
+    def call(self, inputs, states, constants):
+        h = ops.tanh(self.affine(inputs, states[0]) + constants)
+        return h, [h]
+
+
+class ListOfOutputs(Mistake):
+    """The output comes in a list."""
+
+    caught_by = ("call_returns_a_pair",)
+    repair = "`return h, [h]`: only the states come in a list."
+
+    def call(self, inputs, states):
+        h = ops.tanh(self.affine(inputs, states[0]))
+        return [h], [h]
+
+
+class StatesInAnotherOrder(Mistake):
+    """Two states of different widths are returned in the other order."""
+
+    caught_by = ("states_are_as_declared",)
+    repair = "One order for `state_size`, for what `call` takes and for what it returns."
+
+    def __init__(self, units=UNITS, **kwargs):
+        super().__init__(units, **kwargs)
+        self.state_size = [units, 2 * units]
+
+    def call(self, inputs, states):
+        h, memory = states
+        h = ops.tanh(self.affine(inputs, h) + memory[:, : self.units])
+        memory = 0.5 * memory + ops.concatenate([h, -h], axis=-1)
+        return h, [memory, h]
+
+
+class StateWrittenInPlace(Mistake):
+    """The new state is written into the list of the old ones."""
+
+    caught_by = ("states_are_only_read",)
+    repair = "`return h, [h]`, a new list."
+    possible_on_rnncell = False
+
+    def call(self, inputs, states):
+        states[0] = ops.tanh(self.affine(inputs, states[0]))
+        return states[0], list(states)
+
+
+class LossInside(Mistake):
+    """`call` adds a loss."""
+
+    caught_by = ("call_adds_no_loss",)
+    repair = "Add it outside: in a layer behind `RNN`, of the outputs, or with `model.add_loss`."
+
+    def call(self, inputs, states):
+        h = ops.tanh(self.affine(inputs, states[0]))
+        self.add_loss(ops.mean(h * h))
+        return h, [h]
+
+
+class FirstStateTooWide(Mistake):
+    """The first state is not as wide as the state."""
+
+    caught_by = ("first_states_are_as_declared",)
+    repair = "`ops.zeros((batch_size, self.units), dtype=self.compute_dtype)`."
+
+    def get_initial_state(self, batch_size=None):
+        return [ops.zeros((batch_size, self.units + 1))]
+
+    def call(self, inputs, states):
+        h = ops.tanh(self.affine(inputs, states[0][:, : self.units]))
+        return h, [h]
+
+
+class RandomFirstState(Mistake):
+    """The first state is drawn anew at each call."""
+
+    caught_by = ("weights_say_all",)
+    repair = "Zeros, or a weight made in `build`, which can be learned and saved."
+
+    def __init__(self, units=UNITS, **kwargs):
+        super().__init__(units, **kwargs)
+        self.seed = keras.random.SeedGenerator()
+
+    def get_initial_state(self, batch_size=None):
+        return [keras.random.normal((batch_size, self.units), dtype=self.compute_dtype, seed=None)]
+
+
+class DividedByState(Mistake):
+    """The step divides by the state, and the first state is zero."""
+
+    caught_by = ("numbers_stay_finite",)
+    repair = "Bound the divisor away from zero, or begin with ones."
+
+    def call(self, inputs, states):
+        h = ops.tanh(self.affine(inputs, states[0])) / states[0]
+        return h, [h]
+
+
+class DropoutAlways(Mistake):
+    """Dropout is called as if the cell were always in training."""
+
+    caught_by = ("inference_repeats_itself",)
+    repair = "`self.drop(h, training=training)`, with `training=False` among `call`'s arguments."
+
+    def __init__(self, units=UNITS, **kwargs):
+        super().__init__(units, **kwargs)
+        self.drop = keras.layers.Dropout(0.5, seed=0)
+
+    def call(self, inputs, states):
+        h = ops.tanh(self.affine(inputs, states[0]))
+        h = self.drop(h, training=True)
+        return h, [h]
+
+
+class NumpyNoise(Mistake):
+    """Noise is drawn by NumPy."""
+
+    caught_by = ("inference_repeats_itself",)
+    repair = "`keras.random` with a `SeedGenerator`, `if training`: NumPy draws once a compilation."
+
+    def call(self, inputs, states):
+        noise = np.random.normal(size=self.units)
+        h = ops.tanh(self.affine(inputs, states[0]))
+        h = h + ops.cast(0.1 * noise, h.dtype)
+        return h, [h]
+
+
+class PythonIf(Mistake):
+    """A Python `if` asks for the value of a tensor."""
+
+    caught_by = ("symbolic_shapes_are_real",)
+    caught_on_rnncell = ("build_takes_one_step",)
+    repair = "`ops.where(condition, a, b)`, for each number by itself."
+
+    def call(self, inputs, states):
+        h = self.affine(inputs, states[0])
+        if ops.mean(h) > 0:
+            h = ops.tanh(h)
+        else:
+            h = ops.sin(h)
+        return h, [h]
+
+
+class ValueOfATensor(Mistake):
+    """The value of a tensor is taken out of the graph."""
+
+    caught_by = ("symbolic_shapes_are_real",)
+    caught_on_rnncell = ("build_takes_one_step",)
+    repair = "Leave it a tensor: while a model is compiled there is no value yet."
+
+    def call(self, inputs, states):
+        scale = float(ops.max(ops.abs(self.kernel)))
+        h = ops.tanh(self.affine(inputs, states[0])) / (1 + float(ops.max(inputs)) * scale)
+        return h, [h]
+
+
+class BatchSqueezed(Mistake):
+    """Axes of length one are dropped, the batch's too."""
+
+    caught_by = ("a_batch_of_one_is_a_batch",)
+    repair = "`ops.squeeze(x, axis=1)`, or `ops.reshape(x, (-1, self.units))`: name the axis."
+
+    def call(self, inputs, states):
+        h = ops.squeeze(ops.tanh(self.affine(inputs, states[0])))
         return h, [h]
 
 
@@ -451,12 +724,12 @@ class FeaturesWrittenDown(Mistake):
 class DividedByNorm(Mistake):
     """The inputs are divided by their norm, and padding is zero."""
 
-    caught_by = ("masked_steps_give_no_gradient",)
+    caught_by = ("zeros_stay_finite", "masked_steps_give_no_gradient")
     repair = "`ops.sqrt(ops.maximum(total, 1e-6))`: a masked step is computed too, nan and all."
 
     def call(self, inputs, states):
         norm = ops.sqrt(ops.sum(inputs * inputs, axis=-1, keepdims=True))
-        h = ops.tanh(self.affine(inputs / norm, states[0]))
+        h = ops.tanh(self.affine(ops.divide(inputs, norm), states[0]))
         return h, [h]
 
 
@@ -478,6 +751,7 @@ class ConstantOfFloat32(Mistake):
     """A constant of fixed dtype is made in `call`."""
 
     caught_by = ("float64_is_float64", "mixed_precision_computes_in_half")
+    also = ("mixed_precision_computes_in_half",)
     on_tensorflow_only = True
     repair = "`ops.ones_like(h)`, or `dtype=self.compute_dtype`."
 
@@ -491,6 +765,7 @@ class NumpyInside(Mistake):
     """A NumPy function is called in the graph."""
 
     caught_by = ("gradients_are_right", "xla_computes_the_same")
+    also = ("xla_computes_the_same",)
     on_tensorflow_only = True
     repair = "The same in `keras.ops`: only then is there a derivative, and a program for XLA."
 
@@ -517,7 +792,294 @@ class StateThatExplodes(Mistake):
         return h, [h]
 
 
+class SoftmaxOverBatch(Mistake):
+    """A softmax runs over the batch and not over the units."""
+
+    caught_by = ("rows_are_independent",)
+    repair = "`ops.softmax(a, axis=-1)`, Keras's default."
+
+    def call(self, inputs, states):
+        h = ops.softmax(self.affine(inputs, states[0]), axis=0)
+        return h, [h]
+
+
+class CoefficientsByHand(Mistake):
+    """The coefficients of all steps are computed by hand, one step late."""
+
+    caught_by = ("parallel_is_the_loop",)
+    repair = "Leave `all_coefficients` alone: it calls `coefficients` on all steps."
+    diagonal = True
+
+    def all_coefficients(self, sequences, training=False):
+        a, b = super().all_coefficients(sequences, training)
+        return a, ops.roll(b, 1, axis=1)
+
+
+class DividedByOneMinus(Mistake):
+    """The step divides by one minus the inputs, and padding may be one."""
+
+    caught_by = ("masked_steps_give_no_gradient",)
+    repair = "Bound the divisor away from zero: a masked step is computed too, whatever is in it."
+
+    def call(self, inputs, states):
+        odds = ops.divide(inputs, ops.subtract(1, inputs))
+        h = 0.9 * ops.tanh(self.affine(odds, states[0]))
+        return h, [h]
+
+
+class RootOfARectifier(Mistake):
+    """A root is taken of what may be exactly zero."""
+
+    caught_by = ("zeros_stay_finite",)
+    repair = "`ops.sqrt(a + 1e-3)`: the derivative of a root at zero is infinite, and times 0, nan."
+
+    def call(self, inputs, states):
+        h = ops.tanh(ops.sqrt(ops.relu(self.affine(inputs, states[0]))))
+        return h, [h]
+
+
+class NormAndATinyNumber(Mistake):
+    """A norm is kept from zero by a number that float16 does not have."""
+
+    caught_by = ("half_precision_stays_finite",)
+    repair = "`ops.sqrt(total + 1e-3)`, or the norm in float32, as Keras's normalization has it."
+
+    def call(self, inputs, states):
+        a = self.affine(inputs, states[0])
+        total = ops.sum(a * a, axis=-1, keepdims=True)
+        h = ops.tanh(a / (ops.sqrt(ops.maximum(total, 1e-12)) + 1e-8))
+        return h, [h]
+
+
+class VarianceAndATinyNumber(Mistake):
+    """A variance is kept from zero by a number that float16 does not have."""
+
+    caught_by = ("half_precision_stays_finite",)
+    repair = "`keras.layers.LayerNormalization`, which computes in float32, or 1e-3."
+
+    def call(self, inputs, states):
+        a = self.affine(inputs, states[0])
+        a = a - ops.mean(a, axis=-1, keepdims=True)
+        variance = ops.mean(a * a, axis=-1, keepdims=True)
+        h = ops.tanh(a / ops.sqrt(variance + 1e-12))
+        return h, [h]
+
+
+class ExponentialOfAnything(Mistake):
+    """An exponential is taken of what nothing bounds, and divided by itself."""
+
+    caught_by = ("half_precision_stays_finite",)
+    repair = "`ops.sigmoid(a)`: exp(12) is already too large for float16."
+
+    def call(self, inputs, states):
+        e = ops.exp(self.affine(8 * inputs, states[0]))
+        h = e / (1 + e)
+        return h, [h]
+
+
+class MinusABillion(Mistake):
+    """What shall not count gets minus a billion added."""
+
+    caught_by = ("half_precision_stays_finite",)
+    repair = "`ops.where(counts, a, -1e4)`: in float16 a billion is infinite, and 0 times it nan."
+
+    def call(self, inputs, states):
+        a = self.affine(inputs, states[0])
+        counts = ops.cast(a > -10, a.dtype)
+        h = ops.tanh(a + (1 - counts) * ops.cast(-1e9, a.dtype))
+        return h, [h]
+
+
+class DtypeOfTheInputs(Mistake):
+    """A constant is given the dtype of the inputs."""
+
+    caught_by = ("integers_are_numbers",)
+    repair = "`self.compute_dtype`: where the inputs are integers, a half becomes zero."
+
+    def call(self, inputs, states):
+        leak = ops.cast(0.5, inputs.dtype)
+        h = ops.tanh(self.affine(inputs, states[0]))
+        h = ops.multiply(leak, h) + states[0] / 2
+        return h, [h]
+
+
+class WrongDerivative(Mistake):
+    """A derivative is written by hand, and wrong."""
+
+    caught_by = ("gradients_are_right",)
+    repair = "1 - tanh(a)², or no derivative of your own."
+
+    def call(self, inputs, states):
+        @ops.custom_gradient
+        def squashed(a):
+            def grad(*args, upstream=None):
+                upstream = args[0] if upstream is None else upstream
+                return upstream * (1 - ops.tanh(a))
+
+            return ops.tanh(a), grad
+
+        h = squashed(self.affine(inputs, states[0]))
+        return h, [h]
+
+
+class RoundedState(Mistake):
+    """The state is rounded."""
+
+    caught_by = ("gradients_are_right", "first_state_gets_a_gradient")
+    also = ("mixed_precision_computes_in_half",)
+    repair = "No `ops.round` in what is trained: its derivative is zero."
+
+    def call(self, inputs, states):
+        h = ops.round(8 * ops.tanh(self.affine(inputs, states[0]))) / 8
+        return h, [h]
+
+
+class NarrowInBetween(Mistake):
+    """The state is cast to float16 and back."""
+
+    caught_by = ("gradients_are_right",)
+    repair = 'Leave the dtype to the policy: `dtype="mixed_float16"` when the cell is made.'
+    on_tensorflow_only = True
+
+    def call(self, inputs, states):
+        h = ops.tanh(self.affine(inputs, states[0]))
+        h = ops.cast(ops.cast(h, "float16"), self.compute_dtype)
+        return h, [h]
+
+
+class FirstStateOfFloat32(Mistake):
+    """The first state is of float32, whatever the cell's dtype is."""
+
+    caught_by = ("first_states_are_as_declared",)
+    repair = "`dtype=self.compute_dtype`."
+
+    def get_initial_state(self, batch_size=None):
+        return [ops.zeros((batch_size, self.units), dtype="float32")]
+
+
 # Keeping
+
+
+class ConfigOfArrays(Mistake):
+    """An argument is returned from `get_config` as an array."""
+
+    caught_by = ("config_makes_the_same_cell",)
+    repair = "`self.scale.tolist()`: a configuration is written as JSON. `RNNCell` does it."
+    possible_on_rnncell = False
+
+    def __init__(self, units=UNITS, scale=(1.0, 2.0, 1.0, 2.0), **kwargs):
+        super().__init__(units, **kwargs)
+        self.scale = np.array(scale, "float32")
+
+    def call(self, inputs, states):
+        h = ops.tanh(self.affine(inputs, states[0]) * ops.cast(self.scale, self.compute_dtype))
+        return h, [h]
+
+    def get_config(self):
+        return {"scale": self.scale, **super().get_config()}
+
+
+class ConfigWithoutBase(Mistake):
+    """`get_config` returns the cell's own arguments only."""
+
+    caught_by = ("config_makes_the_same_cell",)
+    repair = "`{..., **super().get_config()}`: name, dtype and trainable are the base's."
+
+    def get_config(self):
+        return {"units": self.units}
+
+
+class FromConfigOfDefaults(Mistake):
+    """`from_config` makes a cell of the defaults."""
+
+    caught_by = ("config_makes_the_same_cell",)
+    repair = "`return cls(**config)`, which is what Keras's own `from_config` does."
+    arguments = {"leak": 0.9}
+
+    def __init__(self, units=UNITS, leak=0.5, **kwargs):
+        super().__init__(units, **kwargs)
+        self.leak = leak
+
+    def call(self, inputs, states):
+        h = ops.tanh(self.affine(inputs, states[0]))
+        h = self.leak * h + (1 - self.leak) * states[0]
+        return h, [h]
+
+    def get_config(self):
+        return {**super().get_config(), "leak": self.leak}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(units=config["units"], dtype=config["dtype"])
+
+
+class CellAsArgument(Mistake):
+    """A cell around another cell returns it from `get_config` as it is."""
+
+    caught_by = ("config_makes_the_same_cell",)
+    repair = (
+        "`keras.saving.serialize_keras_object(self.inner)` there, and the way back in "
+        "`from_config`. `RNNCell` does both."
+    )
+    possible_on_rnncell = False
+
+    def __init__(self, units=UNITS, inner=None, **kwargs):
+        super().__init__(units, **kwargs)
+        self.inner = inner or keras.layers.SimpleRNNCell(units)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        if not self.inner.built:
+            self.inner.build(input_shape)
+            self.inner.built = True
+
+    def call(self, inputs, states):
+        h, _ = self.inner(inputs, states)
+        h = h + 0.1 * self.affine(inputs, states[0])
+        return h, [h]
+
+    def get_config(self):
+        return {"inner": self.inner, **super().get_config()}
+
+
+class ListKept(Mistake):
+    """A list is kept that belongs to the caller."""
+
+    caught_by = ("config_is_a_copy",)
+    repair = "`self.delays = list(delays)`, and a copy from `get_config`. `RNNCell` copies."
+    possible_on_rnncell = False
+
+    def __init__(self, units=UNITS, delays=(1, 2), **kwargs):
+        super().__init__(units, **kwargs)
+        object.__setattr__(self, "delays", delays)
+
+    def call(self, inputs, states):
+        h = ops.tanh(self.affine(inputs, states[0]) / sum(self.delays))
+        return h, [h]
+
+    def get_config(self):
+        return {"delays": self.delays, **super().get_config()}
+
+
+class ConfigRemembered(Mistake):
+    """`get_config` says what `__init__` was called with, not what the cell is now."""
+
+    caught_by = ("config_follows_the_attributes",)
+    repair = '`{"leak": self.leak, ...}`, read when it is asked for. `RNNCell` does it.'
+    possible_on_rnncell = False
+
+    def __init__(self, units=UNITS, leak=0.5, **kwargs):
+        super().__init__(units, **kwargs)
+        self.leak = leak
+        self.called_with = {"leak": leak}
+
+    def call(self, inputs, states):
+        h = ops.tanh(self.affine(inputs, states[0]))
+        h = self.leak * h + (1 - self.leak) * states[0]
+        return h, [h]
+
+    def get_config(self):
+        return {**self.called_with, **super().get_config()}
 
 
 class NoKeywords(Mistake):
@@ -603,7 +1165,9 @@ MISTAKES = [cls for cls in Mistake.__subclasses__()]
 
 
 def on_layer(mistake):
-    """A function that makes the broken cell on Keras's Layer."""
+    """A function that makes the broken cell on Keras's Layer; None where only ours can have it."""
+    if mistake.diagonal:
+        return None
     cls = type(mistake.__name__, (mistake, Layered), {"__module__": "zoo"})
     if mistake.registered:
         keras.saving.register_keras_serializable("zoo")(cls)
@@ -614,5 +1178,6 @@ def on_rnncell(mistake):
     """The same on RNNCell, or None where its base makes the mistake impossible."""
     if not mistake.possible_on_rnncell:
         return None
-    cls = type(mistake.__name__, (mistake, Based), {"__module__": "zoo_on_rnncell"})
+    base = Diagonal if mistake.diagonal else Based
+    cls = type(mistake.__name__, (mistake, base), {"__module__": "zoo_on_rnncell"})
     return lambda: cls(**mistake.arguments)

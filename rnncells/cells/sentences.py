@@ -6,6 +6,7 @@ Each function checks one thing, and raises ValueError or returns.
 import inspect
 import operator
 import re
+import textwrap
 
 import keras
 from keras import ops
@@ -99,7 +100,8 @@ def demand_one_step(cell, step_shape):
         if more := _further_arguments(cell.call):
             expected += f", which is all that keras.layers.RNN passes, without {more},"
         lines = [line.strip() for line in _reason(error).splitlines() if line.strip()]
-        cause = ": ".join([type(error).__name__, *lines[-1:]]).rstrip(" .:")
+        last = [textwrap.shorten(line, 200, placeholder=" …") for line in lines[-1:]]
+        cause = ": ".join([type(error).__name__, *last]).rstrip(" .:")
         raise cell._error("call", f"{expected} to pass through it", cause) from error
     demand_result(cell, trial.no_tensors or result)
     mixed = cell.compute_dtype != cell.variable_dtype

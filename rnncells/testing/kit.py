@@ -1,13 +1,23 @@
-"""A conformance kit for any Keras cell: ``check_cell`` and its report."""
+"""A conformance kit for any Keras cell: ``check_cell`` and ``parametrize_with_checks``."""
 
 import warnings
 from unittest import SkipTest
 
-from rnncells.testing.checks import CHECKS, NotReached, undisturbed
+from rnncells.testing.checks import CHECKS, CheckFailed, undisturbed
+from rnncells.testing.report import Report
 from rnncells.testing.subject import Subject
 
 
-def check_cell(cell, *, input_shape=(5, 3), expected_failed_checks=None, on_fail="raise"):
+def check_cell(
+    cell,
+    *,
+    input_shape=(5, 3),
+    select=None,
+    exclude=None,
+    expected_failed_checks=None,
+    at_least=None,
+    on_fail="raise",
+):
     """Runs every check on a cell: what RNN, training and saving require of it.
 
     The checks are in six groups: *contract* (what the cell declares is what it does), *equivalence*
@@ -27,15 +37,20 @@ def check_cell(cell, *, input_shape=(5, 3), expected_failed_checks=None, on_fail
         cell: A Keras cell, a layer with ``call(inputs, states)`` and ``state_size``; it is copied
             through its ``get_config`` and not touched. Or a function without arguments that makes
             one, which is the stronger test: it does not depend on the configuration.
-        input_shape: (steps, features) of the sequences to try; at least 4 steps.
-        expected_failed_checks: A dict from the name of a check to the reason why it fails.
+        input_shape: (steps, features) of the sequences to try, or (steps, ...) for a cell whose
+            inputs have more axes; at least 4 steps.
+        select: A list of names of checks or groups; no others are run.
+        exclude: A list of names of checks or groups that are not run.
+        expected_failed_checks: A dict from the name of a check to the reason why it fails. One
+            that passes all the same is a failure, so that a repaired fault is noticed.
+        at_least: A number of checks. Where fewer are run and not skipped, that is a failure.
         on_fail: "raise" stops at the first failure that was not expected; "warn" warns of each;
             None collects them.
 
     Returns:
-        A list of dicts with the keys ``check_name``, ``group``, ``status`` ("passed", "failed",
-        "skipped" or "xfail"), ``exception``, ``expected_to_fail`` and ``expected_to_fail_reason``.
-        Printed, it is a report.
+        A Report: a list of dicts with the keys ``check_name``, ``group``, ``status`` ("passed",
+        "failed", "skipped" or "xfail"), ``exception``, ``expected_to_fail`` and
+        ``expected_to_fail_reason``. It prints as text, and has ``to_markdown()`` and ``to_json()``.
 
     Raises:
         AssertionError: A check failed; one sentence with what was expected, what came, and the
@@ -48,11 +63,10 @@ def check_cell(cell, *, input_shape=(5, 3), expected_failed_checks=None, on_fail
     reasons = _reasons(expected_failed_checks)
     with undisturbed():
         subject = Subject(cell, input_shape)
+    checks = _chosen(subject, select, exclude, at_least)
     report = Report(subject)
-    for check in CHECKS:
-        status, exception = _outcome(check, subject)
-        if status == "failed" and check.name in reasons:
-            status = "xfail"
+    for check in checks:
+        status, exception = _outcome(check, subject, reasons.get(check.name))
         if status == "failed" and on_fail == "raise":
             raise exception
         if status == "failed" and on_fail == "warn":
@@ -70,7 +84,15 @@ def check_cell(cell, *, input_shape=(5, 3), expected_failed_checks=None, on_fail
     return report
 
 
-def parametrize_with_checks(cells, expected_failed_checks=None, *, input_shape=(5, 3)):
+def parametrize_with_checks(
+    cells,
+    expected_failed_checks=None,
+    *,
+    input_shape=(5, 3),
+    select=None,
+    exclude=None,
+    at_least=None,
+):
     """A pytest decorator: one test for each cell and each check.
 
     Example:
@@ -82,8 +104,9 @@ def parametrize_with_checks(cells, expected_failed_checks=None, *, input_shape=(
     Args:
         cells: Cells, or functions that make one, as for ``check_cell``.
         expected_failed_checks: A function of a cell that returns a dict from the name of a check
-            to the reason why it fails on that cell; or None.
-        input_shape: (steps, features), as for ``check_cell``.
+            to the reason why it fails on that cell; or None. Its tests are strict xfails.
+        input_shape, select, exclude, at_least: As for ``check_cell``; ``at_least`` is a test of its
+            own for each cell.
 
     Returns:
         The decorator, ``pytest.mark.parametrize`` over ``cell`` and ``check``.
@@ -95,55 +118,74 @@ def parametrize_with_checks(cells, expected_failed_checks=None, *, input_shape=(
         reasons = _reasons(expected_failed_checks(cell) if expected_failed_checks else None)
         with undisturbed():
             subject = Subject(cell, input_shape)
-        for check in CHECKS:
-            marks = (
-                pytest.mark.xfail(reason=reasons.get(check.name)) if check.name in reasons else ()
-            )
+        for check in _chosen(subject, select, exclude, at_least):
+            reason = reasons.get(check.name)
+            marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason is not None else []
             name = f"{number}-{subject.name}-{check.name}"
             parameters.append(pytest.param(subject, check, marks=marks, id=name))
     return pytest.mark.parametrize(("cell", "check"), parameters)
 
 
-class Report(list):
-    """The results of ``check_cell``; it prints a line for each group and each failed check."""
+class EnoughChecks:
+    """A check of the checks: that at least so many were run and not skipped."""
 
-    def __init__(self, subject):
-        super().__init__()
-        self.title = f"{subject.name}, sequences of {subject.steps} steps x {subject.features}"
+    name, group = "enough_checks_ran", "contract"
 
-    @property
-    def summary(self):
-        """The report's first line."""
-        return f"{self.title}: {_counts(self)}"
+    def __init__(self, at_least, checks):
+        self.at_least, self.checks = at_least, checks
 
-    def __str__(self):
-        lines = [self.summary]
-        for group in dict.fromkeys(result["group"] for result in self):
-            lines.append(f"  {group:<12} {_counts(r for r in self if r['group'] == group)}")
-        for result in self:
-            if result["status"] != "passed" and not isinstance(result["exception"], NotReached):
-                lines.append(f"{result['status']}: {result['check_name']}: {result['exception']}")
-            if result["status"] == "passed" and result["expected_to_fail"]:
-                lines.append(f"passed, though expected to fail: {result['check_name']}")
-            if result["status"] == "xfail":
-                lines.append(f"  as expected: {result['expected_to_fail_reason']}")
-        return "\n".join(lines)
+    def __call__(self, subject):
+        for check in self.checks:
+            if check.name not in subject.outcomes:  # in another process, or not yet
+                _outcome(check, subject)
+        found = [subject.outcomes[check.name] for check in self.checks]
+        ran = len(found) - found.count("skipped")
+        if ran < self.at_least:
+            raise CheckFailed(
+                self.name,
+                f"{subject.name}: expected at least {self.at_least} checks to be run; got {ran} of "
+                f"{len(found)}, and {len(found) - ran} skipped; read why in the report.",
+            )
 
 
-def _counts(results):
-    found = [result["status"] for result in results]
-    kinds = ("passed", "failed", "xfail", "skipped")
-    return ", ".join(f"{found.count(kind)} {kind}" for kind in kinds if kind in found)
+def _chosen(subject, select, exclude, at_least):
+    selected, excluded = _named("select", select), _named("exclude", exclude)
+    checks = [c for c in CHECKS if issubclass(subject.cell_class, c.only_for)]
+    checks = [c for c in checks if select is None or {c.name, c.group} & selected]
+    checks = [c for c in checks if not {c.name, c.group} & excluded]
+    if at_least is None:
+        return checks
+    if type(at_least) is not int or not 0 < at_least <= len(checks):
+        expected = f"an int from 1 to {len(checks)}, the number of checks that are chosen"
+        raise ValueError(f"check_cell: at_least: expected {expected}; got {at_least!r}.")
+    return [*checks, EnoughChecks(at_least, checks)]
 
 
-def _outcome(check, subject):
+def _named(what, names):
+    if isinstance(names, str):
+        names = [names]
+    names = set(names or ())
+    known = dict.fromkeys([c.group for c in CHECKS] + [c.name for c in CHECKS])
+    if unknown := sorted(names - set(known)):
+        expected = f"names of groups and checks ({', '.join(known)})"
+        raise ValueError(f"check_cell: {what}: expected {expected}; got {', '.join(unknown)}.")
+    return names
+
+
+def _outcome(check, subject, reason=None):
     try:
         check(subject)
-    except SkipTest as reason:
-        return "skipped", reason
+    except SkipTest as skipped:
+        return "skipped", skipped
     except AssertionError as failure:
-        return "failed", failure
-    return "passed", None
+        return ("failed" if reason is None else "xfail"), failure
+    if reason is None:
+        return "passed", None
+    return "failed", CheckFailed(
+        check.name,
+        f"{subject.name}: expected {check.name} to fail ({reason}); got a pass; take it out of "
+        "expected_failed_checks.",
+    )
 
 
 def _reasons(expected_failed_checks):

@@ -28,17 +28,20 @@ class Subject:
 
     Args:
         cell: A cell, which is never touched, or a function that makes one.
-        input_shape: (steps, features).
+        input_shape: (steps, ...), the sequences without the batch.
     """
 
     def __init__(self, cell, input_shape):
-        self.steps, self.features = _steps_and_features(input_shape)
+        self.steps, *shape = _steps_and_shape(input_shape)
+        self.step_shape = tuple(shape)
         self._make = _maker(cell)
         self._given = cell if isinstance(cell, keras.layers.Layer) else None
         self._values = None
         self._passes = {}
         self._kept = {}
-        self.name = type(self._make("float32")).__name__
+        self.outcomes = {}  # the name of each check that was called -> its status
+        self.cell_class = type(self._make("float32"))
+        self.name = self.cell_class.__name__
 
     def _once(self, key, make):
         """What several checks ask of a fresh copy, computed for the first of them."""
@@ -54,6 +57,8 @@ class Subject:
         if check.name not in self._passes:
             try:
                 check.run(self)
+                self._passes[check.name] = True
+            except SkipTest:
                 self._passes[check.name] = True
             except AssertionError:
                 self._passes[check.name] = False
@@ -84,7 +89,7 @@ class Subject:
 
     def _build(self, cell):
         if not cell.built:
-            cell.build((None, self.features))
+            cell.build((None, *self.step_shape))
             cell.built = True
 
     def set_weights(self, cell):
@@ -110,27 +115,30 @@ class Subject:
                 raise Found(f"{name} = {got.get(name)!r} where it was {value!r}")
 
     @property
-    def state_sizes(self):
-        return state_sizes(self.new())
+    def state_shapes(self):
+        return state_shapes(self.new())
 
-    def x(self, steps=None):
-        """(batch, steps, features)"""
-        return normal(BATCH, steps or self.steps, self.features)
+    def x(self, steps=None, batch=BATCH):
+        """(batch, steps, ...)"""
+        return normal(batch, steps or self.steps, *self.step_shape)
 
     @property
     def patience(self):
         """The steps after which a state has to affect the output: more for more states."""
-        return max(self.steps, 4 * len(self.state_sizes))
+        return max(self.steps, 4 * len(self.state_shapes))
 
     def states(self):
-        """One array (batch, size) for each state, as some steps leave them."""
-        x = normal(BATCH, self.steps, self.features, seed=50)
+        """One array (batch, ...) for each state, as some steps leave them."""
+        x = normal(BATCH, self.steps, *self.step_shape, seed=50)
         return list(self._once("states", lambda: loop(self.built(), x, flat=True)[1:]))
 
+    def some_states(self):
+        """States that do not come from get_initial_state."""
+        return [np.full((BATCH, *shape), 0.1, "float32") for shape in self.state_shapes]
+
     def one_step(self):
-        """One step from states that do not come from get_initial_state."""
-        states = [np.full((BATCH, n), 0.1, "float32") for n in self.state_sizes]
-        return self._once("one step", lambda: step(self.built(), self.x()[:, 0], states))
+        x = self.x()[:, 0]
+        return self._once("one step", lambda: step(self.built(), x, self.some_states()))
 
     def looped(self, mask=None):
         """[outputs, *final states] of a fresh copy over ``x()``, step by step."""
@@ -146,13 +154,17 @@ class Subject:
         return first_states(self.built(), batch_size)
 
     def model(self, cell, steps=None):
-        """(batch, steps, features) -> [outputs, *final states]"""
-        inputs = keras.Input((steps or self.steps, self.features))
-        layer = keras.layers.RNN(cell, return_sequences=True, return_state=True)
-        return keras.Model(inputs, list(layer(inputs)))
+        """(batch, steps, ...) -> [outputs, *final states]; no states where one is no vector.
+
+        The states' shapes in a functional model are wrong in Keras if they have more axes.
+        """
+        inputs = keras.Input((steps or self.steps, *self.step_shape))
+        vectors = all(len(shape) == 1 for shape in self.state_shapes)
+        layer = keras.layers.RNN(cell, return_sequences=True, return_state=vectors)
+        return keras.Model(inputs, keras.tree.flatten(layer(inputs)))
 
     def classifier(self):
-        inputs = keras.Input((self.steps, self.features))
+        inputs = keras.Input((self.steps, *self.step_shape))
         outputs = keras.layers.Dense(2)(keras.layers.RNN(self.new())(inputs))
         return keras.Model(inputs, outputs)
 
@@ -168,19 +180,19 @@ class Subject:
 
     def stateful(self, steps):
         layer = keras.layers.RNN(self.built(), return_sequences=True, stateful=True)
-        layer.build((BATCH, steps, self.features))
+        layer.build((BATCH, steps, *self.step_shape))
         return layer
 
 
-def _steps_and_features(input_shape):
+def _steps_and_shape(input_shape):
     try:
-        steps, features = map(operator.index, input_shape)
+        steps, *shape = map(operator.index, input_shape)
     except (TypeError, ValueError):
-        steps = features = 0
-    if steps < 4 or features < 1:
+        steps, shape = 0, []
+    if steps < 4 or not shape or min(shape) < 1:
         expected = "(steps, features), at least 4 steps and 1 feature"
         raise ValueError(f"check_cell: input_shape: expected {expected}; got {input_shape!r}.")
-    return steps, features
+    return steps, *shape
 
 
 def _maker(cell):
@@ -280,14 +292,17 @@ def _sayable(value):
     return _sayable(keras.saving.serialize_keras_object(value))
 
 
-def state_sizes(cell):
+def state_shapes(cell):
+    """The shape of each state without the batch: an int n in state_size stands for (n,)."""
     size = cell.state_size
-    return [size] if isinstance(size, int) else list(size)
+    sizes = [size] if isinstance(size, int) else list(size)
+    return [tuple(n) if isinstance(n, (list, tuple)) else (n,) for n in sizes]
 
 
 def first_states(cell, batch_size):
     if not hasattr(cell, "get_initial_state"):
-        return [ops.zeros((batch_size, n), dtype=cell.compute_dtype) for n in state_sizes(cell)]
+        shapes = state_shapes(cell)
+        return [ops.zeros((batch_size, *shape), dtype=cell.compute_dtype) for shape in shapes]
     states = cell.get_initial_state(batch_size=batch_size)
     return list(states) if keras.tree.is_nested(states) else [states]
 
@@ -320,18 +335,18 @@ def numpy(tensor):
     return np.asarray(ops.convert_to_numpy(ops.cast(tensor, "float32") if narrow else tensor))
 
 
-def step(cell, x, states):
-    """One call of the cell, as RNN makes it at inference, with a list of states."""
+def step(cell, x, states, kind=list):
+    """One call of the cell, as RNN makes it at inference, with a list or tuple of states."""
     takes_training = "training" in inspect.signature(cell.call).parameters
     return cell(
         ops.convert_to_tensor(x, cell.compute_dtype),
-        [ops.convert_to_tensor(s, cell.compute_dtype) for s in states],
+        kind(ops.convert_to_tensor(s, cell.compute_dtype) for s in states),
         **({"training": False} if takes_training else {}),
     )
 
 
 def loop(cell, x, states=None, mask=None, flat=False):
-    """The cell over (batch, steps, features), by hand: (outputs, final states) as arrays.
+    """The cell over (batch, steps, ...), by hand: (outputs, final states) as arrays.
 
     Where the mask is 0 the states and the output stay as they were.
     """
@@ -340,17 +355,21 @@ def loop(cell, x, states=None, mask=None, flat=False):
     mask = np.ones(x.shape[:2], bool) if mask is None else mask
     for t in range(x.shape[1]):
         output, new_states = step(cell, x[:, t], states)
-        keep = mask[:, t, None]
         before = outputs[-1] if outputs else np.zeros_like(numpy(output))
-        outputs.append(np.where(keep, numpy(output), before))
+        outputs.append(_where(mask[:, t], numpy(output), before))
         new_states = keras.tree.flatten(new_states)
-        states = [np.where(keep, numpy(n), s) for n, s in zip(new_states, states, strict=True)]
+        states = [_where(mask[:, t], numpy(n), s) for n, s in zip(new_states, states, strict=True)]
     outputs = np.stack(outputs, axis=1)
     return [outputs, *states] if flat else (outputs, states)
 
 
+def _where(mask, new, old):
+    """Row by row, of arrays (batch, ...)."""
+    return np.where(mask.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+
+
 def rnn(cell, x, mask=None, initial_state=None, convert=True, **options):
-    """[outputs, *final states] of ``keras.layers.RNN(cell)`` over (batch, steps, features)."""
+    """[outputs, *final states] of ``keras.layers.RNN(cell)`` over (batch, steps, ...)."""
     layer = keras.layers.RNN(
         cell, return_sequences=True, return_state=True, dtype=cell.dtype_policy, **options
     )
@@ -427,6 +446,6 @@ def compare(got, expected, tolerance=TOLERANCE, names=None):
         wrong = ~(difference <= tolerance * scale)
         if np.any(wrong):
             worst = float(f"{np.max(difference[wrong]):.1g}")
-            row, step = np.argwhere(wrong)[0][:2] if a.ndim == 3 else (0, 0)
-            where = f" (first in row {row} at step {step})" if a.ndim == 3 else ""
+            row, step = np.argwhere(wrong)[0][:2] if name == "the outputs" else (0, 0)
+            where = f" (first in row {row} at step {step})" if name == "the outputs" else ""
             raise Found(f"a difference of {worst:g} in {name}{where}")

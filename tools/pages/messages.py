@@ -26,7 +26,7 @@ import numpy as np  # noqa: E402
 import zoo  # noqa: E402
 
 from rnncells.testing import check_cell  # noqa: E402
-from rnncells.testing.checks import CHECKS, CheckFailed, gist  # noqa: E402
+from rnncells.testing.checks import CHECKS, VERSION, gist  # noqa: E402
 
 PAGE = ROOT / "chapters" / "messages.md"
 STAGES = ("making the model", "training", "loading", "never")
@@ -69,8 +69,9 @@ something independent: the equations in NumPy, or another library, as in
 CHECKS_OPENING = """\
 ## All checks
 
-These are the checks in the order in which `check_cell` runs them. The later ones need those marked
-with a star: where one of them fails, the rest is skipped.
+These are the checks of version {version}. The later ones need those marked with a star: where one
+of them fails, the rest is skipped. A check is also skipped where another's failure explains its
+own, so that one mistake is reported once. The last column says which version of the kit added it.
 """
 
 
@@ -86,13 +87,15 @@ def main():
 
 def record(mistake):
     """What happens to the mistake on either base, and what check_cell says."""
-    on_rnncell = zoo.on_rnncell(mistake)
+    on_layer, on_rnncell = zoo.on_layer(mistake), zoo.on_rnncell(mistake)
+    failed = failures(on_layer or on_rnncell)
     return {
         "title": title(mistake),
         "code": code(mistake),
-        "keras": life(zoo.on_layer(mistake)),
+        "keras": life(on_layer) if on_layer else None,
         "rnncell": life(on_rnncell) if on_rnncell else None,
-        "check": first_failure(zoo.on_layer(mistake)),
+        "check": failed[0],
+        "failed": [name for name, _ in failed],
         "repair": mistake.repair,
         "group": next(c.group for c in CHECKS if c.name == mistake.caught_by[0]),
     }
@@ -128,14 +131,11 @@ def life(make):
     return STAGES[3], ""
 
 
-def first_failure(make):
-    """(the name of the check, its sentence)"""
+def failures(make):
+    """[(the name of a check that fails, its sentence)]"""
     fresh_start()
-    try:
-        check_cell(make)
-    except CheckFailed as failure:
-        return failure.check_name, str(failure)
-    raise AssertionError("check_cell passes it")
+    results = check_cell(make, on_fail=None)
+    return [(r["check_name"], str(r["exception"])) for r in results if r["status"] == "failed"]
 
 
 def fresh_start():
@@ -160,7 +160,7 @@ def page(records):
         chosen = [section(r) for r in records if r["group"] == group]
         if chosen:
             parts += [f"## {heading}\n", *chosen]
-    parts.append(CHECKS_OPENING)
+    parts.append(CHECKS_OPENING.format(version=VERSION))
     parts += [checks_of(group, heading) for group, heading in GROUPS.items()]
     return "\n".join(parts)
 
@@ -168,22 +168,23 @@ def page(records):
 def counts(records):
     rows = []
     for stage in STAGES:
-        layer = sum(r["keras"][0] == stage for r in records)
+        layer = sum(r["keras"] is not None and r["keras"][0] == stage for r in records)
         own = sum(r["rnncell"] is not None and r["rnncell"][0] == stage for r in records)
         rows.append(f"| {stage} | {layer} | {own} |")
-    impossible = sum(r["rnncell"] is None for r in records)
-    rows.append(f"| cannot happen | 0 | {impossible} |")
+    impossible = [sum(r[base] is None for r in records) for base in ("keras", "rnncell")]
+    rows.append("| cannot happen | {} | {} |".format(*impossible))
     rows.append(f"| | {len(records)} | {len(records)} |")
     return "\n".join(rows)
 
 
 def section(r):
     fence = f"```python\n{r['code']}\n```\n" if r["code"] else ""
+    layer = said(r["keras"]) if r["keras"] else "This cannot happen: the layer is ours."
     own = said(r["rnncell"]) if r["rnncell"] else "This cannot happen: the base class does it."
     name, sentence = r["check"]
     return (
         f"### {r['title']}\n\n{fence}\n"
-        f"Keras\n: {said(r['keras'])}\n\n"
+        f"Keras\n: {layer}\n\n"
         f"`RNNCell`\n: {own}\n\n"
         f"`check_cell`, `{name}`\n: {quoted(sentence)}\n\n"
         f"Repair\n: {r['repair']}\n"
@@ -203,11 +204,12 @@ def quoted(text):
 
 def checks_of(group, heading):
     rows = [
-        f"| `{check.name}`{' *' if check.needed else ''} | {check.expected} |"
+        f"| `{check.name}`{' *' if check.needed else ''} | {check.expected} | {check.since} |"
         for check in CHECKS
         if check.group == group
     ]
-    return f"### {heading}: {group}\n\n| check | expects |\n|---|---|\n" + "\n".join(rows) + "\n"
+    head = "| check | expects | since |\n|---|---|---|\n"
+    return f"### {heading}: {group}\n\n{head}" + "\n".join(rows) + "\n"
 
 
 if __name__ == "__main__":

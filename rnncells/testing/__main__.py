@@ -1,0 +1,98 @@
+"""check_cell from a shell, for those who have no test yet.
+
+    python -m rnncells.testing package.module:Cell units=8
+    python -m rnncells.testing cells.py:MyCell 8 --exclude masks --markdown > report.md
+
+Arguments of the cell are written as Python writes them; what is no Python value is a string.
+"""
+
+import argparse
+import ast
+import contextlib
+import importlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def main(arguments=None):
+    options = parser().parse_args(arguments)
+    from rnncells.testing import check_cell
+
+    expected = dict(pair.split("=", 1) for pair in options.expect)
+    try:
+        make = maker(options.cell, options.arguments)
+        report = check_cell(
+            make,
+            input_shape=tuple(map(int, options.input_shape.split(","))),
+            select=options.select,
+            exclude=options.exclude,
+            expected_failed_checks=expected,
+            at_least=options.at_least,
+            on_fail=None,
+        )
+    except (TypeError, ValueError, ImportError) as error:
+        sys.exit(str(error))
+    forms = {"json": report.to_json, "markdown": report.to_markdown, "text": report.__str__}
+    print(forms[options.form]())
+    return any(result["status"] == "failed" for result in report)
+
+
+def parser():
+    result = argparse.ArgumentParser(
+        prog="python -m rnncells.testing",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    result.add_argument("cell", metavar="MODULE:CELL", help="package.module:Cell or file.py:Cell")
+    result.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="of the cell: 8, units=8")
+    result.add_argument("--input-shape", default="5,3", help="steps,features (default: 5,3)")
+    result.add_argument("--select", action="append", metavar="NAME", help="a check or a group")
+    result.add_argument("--exclude", action="append", metavar="NAME", help="a check or a group")
+    result.add_argument("--expect", action="append", default=[], metavar="CHECK=REASON")
+    result.add_argument("--at-least", type=int, metavar="N", help="checks that must be run")
+    form = result.add_mutually_exclusive_group()
+    for name in ("json", "markdown"):
+        form.add_argument(f"--{name}", dest="form", action="store_const", const=name)
+    result.set_defaults(form="text")
+    return result
+
+
+def maker(where, arguments):
+    """A function that makes the cell."""
+    module_name, colon, name = where.rpartition(":")
+    if not colon:
+        raise ValueError(f"expected MODULE:CELL, as in cells.py:MyCell; got {where!r}.")
+    cell = getattr(module(module_name), name, None)
+    if cell is None:
+        raise ValueError(f"expected a cell in {module_name}; got {name!r}, which is not there.")
+    given = [pair.partition("=") for pair in arguments]
+    args = [value(name) for name, equals, _ in given if not equals]
+    kwargs = {name: value(text) for name, equals, text in given if equals}
+    return lambda: cell(*args, **kwargs)
+
+
+def module(name):
+    if not name.endswith(".py"):
+        sys.path.insert(0, os.getcwd())
+        return importlib.import_module(name)
+    if not Path(name).is_file():
+        raise ValueError(f"expected a Python file; got {name!r}, which is not there.")
+    spec = importlib.util.spec_from_file_location(Path(name).stem, name)
+    result = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = result
+    spec.loader.exec_module(result)
+    return result
+
+
+def value(text):
+    with contextlib.suppress(ValueError, SyntaxError):
+        return ast.literal_eval(text)
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())
