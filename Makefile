@@ -29,7 +29,7 @@ stage = @echo "== $(1)"
 # Quiet: pip says something where it fails.
 fetch = $(1)/$(SCRIPTS)/python -m pip install -qq --disable-pip-version-check
 
-.PHONY: help book test check-code check-units check-notebooks check-pages check-browser pdf notebooks set-address messages ulp results \
+.PHONY: help other-cells book test check-code check-units check-notebooks check-pages check-browser pdf notebooks set-address messages ulp results \
 	results-table results-check bench test-backends test-colab test-oldest test-newest test-here check-workflows dist \
 	report-failure fuzz lock clean
 
@@ -121,6 +121,9 @@ set-address: $(READY) ## write the repository's address everywhere (URL=https://
 
 messages: $(READY) ## write chapters/messages.md: what each mistake in a cell is told by
 	@$(BIN)/python tools/pages/messages.py
+
+other-cells: $(READY) ## write chapters/other_cells.md: what check_cell says of published cells (needs the registry)
+	@$(BIN)/python tools/pages/other_cells.py
 
 ulp: $(READY) ## how far printed numbers move when the first weights move by one ulp (NAMES="03", DIRECTIONS=3)
 	@$(BIN)/python tools/notebooks/run.py ulp $(NAMES) --directions $(DIRECTIONS)

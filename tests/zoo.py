@@ -831,6 +831,7 @@ class RootOfARectifier(Mistake):
     """A root is taken of what may be exactly zero."""
 
     caught_by = ("zeros_stay_finite",)
+    on_tensorflow_only = True
     repair = "`ops.sqrt(a + 1e-3)`: the derivative of a root at zero is infinite, and times 0, nan."
 
     def call(self, inputs, states):

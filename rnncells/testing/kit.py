@@ -48,9 +48,9 @@ def check_cell(
             None collects them.
 
     Returns:
-        A Report: a list of dicts with the keys ``check_name``, ``group``, ``status`` ("passed",
-        "failed", "skipped" or "xfail"), ``exception``, ``expected_to_fail`` and
-        ``expected_to_fail_reason``. It prints as text, and has ``to_markdown()`` and ``to_json()``.
+        A list of dicts with the keys ``check_name``, ``group``, ``status`` ("passed", "failed",
+        "skipped" or "xfail"), ``exception``, ``expected_to_fail`` and ``expected_to_fail_reason``.
+        It is a ``Report``: it prints as text, and has ``to_markdown()`` and ``to_json()``.
 
     Raises:
         AssertionError: A check failed; one sentence with what was expected, what came, and the

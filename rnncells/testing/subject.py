@@ -88,9 +88,17 @@ class Subject:
         return cell
 
     def _build(self, cell):
-        if not cell.built:
+        """Under the policy that a function's cell was made in; a given cell has only its dtype."""
+        if cell.built:
+            return
+        before = keras.config.dtype_policy()
+        if self._given is None:
+            keras.config.set_dtype_policy(cell.dtype_policy)
+        try:
             cell.build((None, *self.step_shape))
-            cell.built = True
+        finally:
+            keras.config.set_dtype_policy(before)
+        cell.built = True
 
     def set_weights(self, cell):
         self._build(cell)

@@ -26,10 +26,14 @@ SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 
 # The archive: the package, its tests, and what they read. The book is in the repository.
 ARCHIVED = re.compile(
-    r"(rnncells|tests|experiments)/.+"
+    r"(rnncells|tests|experiments)/.+|pytest_rnncells\.py"
     r"|chapters/api\.md|README\.md|LICENSE|pyproject\.toml|PKG-INFO|\.gitignore"
 )
-INFO = {f"rnncells-{VERSION}.dist-info/{name}" for name in ("METADATA", "WHEEL", "RECORD")}
+INFO = {
+    f"rnncells-{VERSION}.dist-info/{name}"
+    for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt")
+}
+PLUGIN = "pytest_rnncells.py"  # pytest's, beside the package: it must not import it
 LICENCE = f"rnncells-{VERSION}.dist-info/licenses/LICENSE"
 
 
@@ -37,7 +41,7 @@ LICENCE = f"rnncells-{VERSION}.dist-info/licenses/LICENSE"
 
 
 def wheel_holds_the_package_alone(names, tracked):
-    package = {name for name in tracked if name.startswith("rnncells/")}
+    package = {name for name in tracked if name.startswith("rnncells/") or name == PLUGIN}
     expected = package | {LICENCE} | INFO
     for name in sorted(expected - set(names)):
         yield f"the wheel lacks {name}"
@@ -46,7 +50,7 @@ def wheel_holds_the_package_alone(names, tracked):
 
 
 def archive_holds_the_package_and_its_tests(names, tracked):
-    package = {name for name in tracked if name.startswith("rnncells/")}
+    package = {name for name in tracked if name.startswith("rnncells/") or name == PLUGIN}
     for name in sorted(package - set(names)):
         yield f"the source archive lacks {name}"
     for name in sorted(names):
@@ -122,7 +126,11 @@ def metadata_of(wheel):
 
 def inspect(wheel, archive):
     run(sys.executable, "-m", "twine", "check", "--strict", wheel, archive)
-    run(Path(sys.executable).with_name("check-wheel-contents"), "--toplevel=rnncells", wheel)
+    run(
+        Path(sys.executable).with_name("check-wheel-contents"),
+        "--toplevel=rnncells,pytest_rnncells",
+        wheel,
+    )
     known = tracked()
     with zipfile.ZipFile(wheel) as file:
         demand_none(wheel_holds_the_package_alone(file.namelist(), known))
