@@ -926,8 +926,12 @@ class WrongDerivative(Mistake):
 class RoundedState(Mistake):
     """The state is rounded."""
 
-    caught_by = ("gradients_are_right", "first_state_gets_a_gradient")
-    also = ("mixed_precision_computes_in_half",)
+    caught_by = (
+        "mixed_precision_computes_in_half",
+        "gradients_are_right",
+        "first_state_gets_a_gradient",
+    )
+    also = ("gradients_are_right",)
     repair = "No `ops.round` in what is trained: its derivative is zero."
 
     def call(self, inputs, states):
