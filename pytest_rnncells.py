@@ -29,12 +29,16 @@ def pytest_terminal_summary(terminalreporter, config):
             for cell, check in [v for k, v in report.user_properties if k == "rnncells"]:
                 file = report.nodeid.partition("::")[0]
                 cells.setdefault(f"{file}: {cell}", []).append((check, outcome, said(report)))
-    if not cells:
+    path = config.getoption("cell_report")
+    if not cells and not path:
         return
     terminalreporter.section("cells")
+    if not cells:
+        terminalreporter.line(f"no test of parametrize_with_checks was run: {path} is not written")
+        return
     for cell, rows in cells.items():
         terminalreporter.line(f"{cell}: {counts(rows)}")
-    if path := config.getoption("cell_report"):
+    if path:
         with open(path, "w", encoding="utf-8") as file:
             file.write("\n".join(table(cell, rows) for cell, rows in cells.items()))
         terminalreporter.line(f"written: {path}")

@@ -384,6 +384,20 @@ def test_sound_cells_pass_at_drawn_sizes():
         check_sizes(cell, draws=5)
 
 
+@pytest.mark.parametrize(
+    ("make", "options", "error", "message"),
+    [
+        (SimpleRNNCell(2), {}, TypeError, "expected a function of the units .* got <SimpleRNNCell"),
+        (lambda: SimpleRNNCell(2), {}, TypeError, "got one that raises TypeError: .*positional"),
+        (keras.layers.Dense, {}, TypeError, "got one that makes a Dense"),
+        (SimpleRNNCell, {"draws": 0}, ValueError, "draws: expected a positive int; got 0"),
+    ],
+)
+def test_wrong_arguments_of_check_sizes_get_one_sentence(make, options, error, message):
+    with pytest.raises(error, match=message):
+        check_sizes(make, **options)
+
+
 def test_the_smallest_failing_sizes_are_found():
     with pytest.raises(AssertionError) as failure:
         check_sizes(AddsInputs)

@@ -22,15 +22,14 @@ def main(arguments=None):
     options = parser().parse_args(arguments)
     from rnncells.testing import check_cell
 
-    expected = dict(pair.split("=", 1) for pair in options.expect)
     try:
         make = maker(options.cell, options.arguments)
         report = check_cell(
             make,
-            input_shape=tuple(map(int, options.input_shape.split(","))),
+            input_shape=options.input_shape,
             select=options.select,
             exclude=options.exclude,
-            expected_failed_checks=expected,
+            expected_failed_checks=dict(options.expect),
             at_least=options.at_least,
             on_fail=None,
         )
@@ -49,16 +48,32 @@ def parser():
     )
     result.add_argument("cell", metavar="MODULE:CELL", help="package.module:Cell or file.py:Cell")
     result.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="of the cell: 8, units=8")
-    result.add_argument("--input-shape", default="5,3", help="steps,features (default: 5,3)")
+    shape = {"type": shape_of, "default": (5, 3), "metavar": "STEPS,FEATURES"}
+    result.add_argument("--input-shape", **shape, help="of the sequences to try (default: 5,3)")
     result.add_argument("--select", action="append", metavar="NAME", help="a check or a group")
     result.add_argument("--exclude", action="append", metavar="NAME", help="a check or a group")
-    result.add_argument("--expect", action="append", default=[], metavar="CHECK=REASON")
+    expect = {"type": expected, "action": "append", "default": [], "metavar": "CHECK=REASON"}
+    result.add_argument("--expect", **expect, help="a check that fails on purpose, and why")
     result.add_argument("--at-least", type=int, metavar="N", help="checks that must be run")
     form = result.add_mutually_exclusive_group()
     for name in ("json", "markdown"):
         form.add_argument(f"--{name}", dest="form", action="store_const", const=name)
     result.set_defaults(form="text")
     return result
+
+
+def shape_of(text):
+    try:
+        return tuple(map(int, text.split(",")))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected ints, as in 5,3; got {text!r}") from None
+
+
+def expected(text):
+    name, equals, reason = text.partition("=")
+    if not (equals and reason):
+        raise argparse.ArgumentTypeError(f"expected CHECK=REASON; got {text!r}")
+    return name, reason
 
 
 def maker(where, arguments):

@@ -1,5 +1,6 @@
 """A cell at drawn sizes: what goes wrong only with one unit, one step, or units = features."""
 
+import keras
 import numpy as np
 
 from rnncells.testing.checks import CheckFailed, gist, undisturbed
@@ -26,8 +27,11 @@ def check_sizes(make, *, draws=20, seed=0):
         seed: Of the draws.
 
     Raises:
-        AssertionError: At some sizes the two differ, or one of them raises.
+        AssertionError: At some sizes they differ, or one of them raises.
+        TypeError: ``make`` is not a function of the units that makes a cell.
+        ValueError: ``draws`` is not a positive int.
     """
+    _demand(make, draws)
     random = np.random.default_rng(seed)
     for number in range(draws):
         sizes = {what: int(random.integers(1, most + 1)) for what, most in LARGEST.items()}
@@ -38,6 +42,22 @@ def check_sizes(make, *, draws=20, seed=0):
         if reason := _reason(make, sizes):
             smallest, reason = _shrunk(make, sizes, reason)
             raise CheckFailed("check_sizes", _sentence(make, smallest, sizes, reason))
+
+
+def _demand(make, draws):
+    if type(draws) is not int or draws < 1:
+        raise ValueError(f"check_sizes: draws: expected a positive int; got {draws!r}.")
+    expected = "a function of the units that makes a cell, as in lambda units: MyCell(units)"
+    if isinstance(make, keras.layers.Layer) or not callable(make):
+        raise TypeError(f"check_sizes: expected {expected}; got {make!r}.")
+    try:
+        cell = make(1)
+    except TypeError as error:
+        got = f"one that raises TypeError: {error}"
+        raise TypeError(f"check_sizes: expected {expected}; got {got}.") from error
+    if not hasattr(cell, "state_size"):
+        kind = type(cell).__name__
+        raise TypeError(f"check_sizes: expected {expected}; got one that makes a {kind}.")
 
 
 def _reason(make, sizes):
