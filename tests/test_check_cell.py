@@ -442,6 +442,9 @@ def test_from_a_shell(tmp_path):
     done = shell(tmp_path, *run, "cells:Forgetful", "units=4", "rate=0.9", *chosen)
     assert done.returncode == 1, done.stderr
     assert "| `every_feature_matters` | failed | Forgetful: expected every feature" in done.stdout
+    for wrong in ("--input-shape=5,x", "--expect=gradients_are_right"):
+        done = shell(tmp_path, *run, "cells:Forgetful", "4", wrong)
+        assert done.returncode == 2 and ": expected " in done.stderr.splitlines()[-1], done.stderr
     for wrong, message in (
         ("cells.py", "expected MODULE:CELL"),
         ("cells:No", "'No', which is not"),

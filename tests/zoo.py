@@ -321,9 +321,8 @@ class FirstFeatureOnly(Mistake):
 
     def call(self, inputs, states):
         x, h = inputs[:, :1], states[0]
-        h = ops.tanh(
-            ops.multiply(x, self.kernel[0]) + ops.matmul(h, self.recurrent_kernel) + self.bias
-        )
+        a = ops.multiply(x, self.kernel[0]) + ops.matmul(h, self.recurrent_kernel)
+        h = ops.tanh(a + self.bias)
         return h, [h]
 
 
