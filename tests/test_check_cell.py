@@ -431,26 +431,59 @@ def shell(folder, *arguments):
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
+@pytest.fixture
+def cells_here(tmp_path, monkeypatch):
+    """A folder with cells in a file, as the place where a command is given."""
+    (tmp_path / "some_cells.py").write_text(CELLS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    yield tmp_path
+    sys.modules.pop("some_cells", None)
+
+
+def test_the_command_reports(cells_here, capsys):
+    from rnncells.testing.__main__ import main
+
+    assert not main(["some_cells.py:SimpleRNNCell", "4", "--select", "state", "--json"])
+    results = json.loads(capsys.readouterr().out)["results"]
+    assert {result["group"] for result in results} == {"state"}
+    assert not any(result["status"] == "failed" for result in results)
+    chosen = ["--select=every_feature_matters", "--markdown"]
+    assert main(["some_cells:Forgetful", "units=4", "rate=0.9", *chosen])
+    failed = "| `every_feature_matters` | failed | Forgetful: expected every feature"
+    assert failed in capsys.readouterr().out
+    assert not main(["some_cells:Forgetful", "4", chosen[0], "--expect=every_feature_matters=one"])
+    assert "as expected: one" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["some_cells.py"], "expected MODULE:CELL, as in cells.py:MyCell; got 'some_cells.py'."),
+        (["some_cells:No"], "expected a cell in some_cells; got 'No', which is not there."),
+        (["none.py:No"], "expected a Python file; got 'none.py', which is not there."),
+        (["nowhere_at_all:No"], "No module named 'nowhere_at_all'"),
+        (["some_cells:Forgetful"], "got one that raises TypeError: "),
+        (["some_cells:Forgetful", "4", "--input-shape=5,x"], "expected ints, as in 5,3; got '5,x'"),
+        (["some_cells:Forgetful", "4", "--expect=x"], "expected CHECK=REASON; got 'x'"),
+        (["some_cells:Forgetful", "4", "--select=speed"], "select: expected names of groups"),
+    ],
+)
+def test_the_command_refuses_in_one_sentence(cells_here, capsys, arguments, message):
+    from rnncells.testing.__main__ import main
+
+    with pytest.raises(SystemExit) as refused:
+        main(arguments)
+    said = str(refused.value) if isinstance(refused.value.code, str) else capsys.readouterr().err
+    assert message in said.splitlines()[-1]
+
+
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="run once")
-def test_from_a_shell(tmp_path):
-    (tmp_path / "cells.py").write_text(CELLS)
-    run = "-m", "rnncells.testing"
-    done = shell(tmp_path, *run, "cells.py:SimpleRNNCell", "4", "--select", "state", "--json")
-    assert done.returncode == 0, done.stderr
-    assert [r["status"] for r in json.loads(done.stdout)["results"]] == ["passed"] * 4
-    chosen = "--select=every_feature_matters", "--markdown"
-    done = shell(tmp_path, *run, "cells:Forgetful", "units=4", "rate=0.9", *chosen)
+def test_from_a_shell(cells_here):
+    run = "-m", "rnncells.testing", "some_cells:Forgetful", "4", "--select=every_feature_matters"
+    done = shell(cells_here, *run)
     assert done.returncode == 1, done.stderr
-    assert "| `every_feature_matters` | failed | Forgetful: expected every feature" in done.stdout
-    for wrong in ("--input-shape=5,x", "--expect=gradients_are_right"):
-        done = shell(tmp_path, *run, "cells:Forgetful", "4", wrong)
-        assert done.returncode == 2 and ": expected " in done.stderr.splitlines()[-1], done.stderr
-    for wrong, message in (
-        ("cells.py", "expected MODULE:CELL"),
-        ("cells:No", "'No', which is not"),
-    ):
-        done = shell(tmp_path, *run, wrong)
-        assert done.returncode == 1 and message in done.stderr.splitlines()[-1]
+    assert "failed: every_feature_matters: Forgetful: expected every feature" in done.stdout
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="run once")
