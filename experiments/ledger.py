@@ -126,6 +126,8 @@ def plan():
     means += [{"shift": 2, "epochs": 20}, {"shift": 2, "directions": 2, "epochs": 20}]
     for mean in means:
         add(3, "rows", **best, **mean)
+    test = best | {"split": "test"}
+    add(5, "rows", **test, shift=2, directions=2, epochs=20)
 
     add(5, "rows", "linear", "orthogonal", 1e-3)
     add(5, "rows", "simple", "orthogonal", 1e-3, batch_size=32)
