@@ -1,0 +1,59 @@
+"""Names, letter by letter: the data of chapter 11.
+
+``names.txt`` holds the first names and surnames that the United States Census Bureau counted in
+1990, 91,910 in all, in lower case and without how often each occurs. They are in the public domain
+and were taken from the package ``names`` 0.3.0 of the Python Package Index.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+NAMES = Path(__file__).with_name("names.txt")
+HELD_OUT = 5000  # names to choose settings by, and as many to judge by
+LONGEST = 13  # letters
+PADDING, BOUNDARY = 0, 1  # codes; the boundary stands before the first letter and after the last
+CODES = 28  # padding, boundary, a to z
+
+
+def load_names():
+    """Loads the names, in an order that no version of NumPy changes.
+
+    Returns:
+        ``(train, held_out, test)``: lists of 81,910, 5,000 and 5,000 names; none is in two.
+    """
+    names = NAMES.read_text(encoding="ascii").split()
+    names = [names[i] for i in np.random.RandomState(0).permutation(len(names))]
+    return names[2 * HELD_OUT :], names[HELD_OUT : 2 * HELD_OUT], names[:HELD_OUT]
+
+
+def encode(names):
+    """Names as the codes that a network reads and the codes that it has to say.
+
+    Args:
+        names: Words of a to z, of at most 13 letters.
+
+    Returns:
+        ``(inputs, targets)``: int32 arrays (names, 14). Inputs begin with the boundary; targets
+        are the inputs one step later and end with the boundary; padding follows in both.
+
+    Raises:
+        ValueError: A name is too long, or has another character.
+    """
+    codes = np.full((len(names), LONGEST + 2), PADDING, "int32")
+    for row, name in zip(codes, names, strict=True):
+        letters = np.frombuffer(name.encode(), "uint8").astype("int32") - ord("a") + 2
+        if not 0 < len(letters) <= LONGEST or letters.min() < 2 or letters.max() >= CODES:
+            raise ValueError(
+                f"encode: expected names of 1 to {LONGEST} letters, a to z; got {name!r}; write "
+                "it in lower case and leave out what is no letter."
+            )
+        row[: len(letters) + 2] = [BOUNDARY, *letters, BOUNDARY]
+    targets = codes[:, 1:].copy()
+    inputs = np.where(targets == PADDING, PADDING, codes[:, :-1])
+    return inputs, targets
+
+
+def letters(codes):
+    """The text of a sequence of codes, without padding; a full stop for the boundary."""
+    return "".join("." if code == BOUNDARY else chr(code + 95) for code in codes if code)
