@@ -218,7 +218,7 @@ PAIR_BATCHES = 3000
 def planned_pairs():
     for seed in SEEDS:
         for pairs in PAIRS:
-            for model in ("gru", "attention"):
+            for model in ("gru 64", "gru 256", "attention"):
                 yield {"pairs": pairs, "model": model, "seed": seed}
 
 
@@ -235,8 +235,8 @@ def sequences_of_pairs(count, pairs, random):
 
 def recaller(kind, pairs):
     inputs = keras.Input((pairs + 1, KEY + VALUES))
-    if kind == "gru":
-        read = keras.layers.RNN(GRUCell(64))(inputs)
+    if kind.startswith("gru"):
+        read = keras.layers.RNN(GRUCell(int(kind.split()[1])))(inputs)
     else:  # the last step asks all steps before it
         query = keras.layers.Dense(64)(inputs[:, -1:])
         keys, values = (keras.layers.Dense(64)(inputs[:, :-1]) for _ in range(2))
