@@ -122,7 +122,7 @@ set-address: $(READY) ## write the repository's address everywhere (URL=https://
 messages: $(READY) ## write chapters/messages.md: what each mistake in a cell is told by
 	@$(BIN)/python tools/pages/messages.py
 
-other-cells: $(READY) ## write chapters/other_cells.md: what check_cell says of published cells (needs the registry)
+other-cells: $(READY) .venv-backends/.ready ## write chapters/other_cells.md: what check_cell says of published cells (needs the registry)
 	@$(BIN)/python tools/pages/other_cells.py
 
 ulp: $(READY) ## how far printed numbers move when the first weights move by one ulp (NAMES="03", DIRECTIONS=3)

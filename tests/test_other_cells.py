@@ -37,7 +37,9 @@ def test_each_cell_has_its_section_and_its_programs(package, cell):
 def test_keras_still_does_this(title):
     if f"Keras {keras.__version__} " not in TEXT.replace("\n", " "):
         pytest.skip("the page is of another Keras")
-    back_end = "jax" if title.startswith("On JAX") else "tensorflow"
+    back_end = other_cells.back_end_of(title)
+    if back_end == "torch":
+        pytest.skip("PyTorch is in another environment; tests/test_back_ends.py looks at it")
     if keras.backend.backend() != "tensorflow":
         pytest.skip("run once")
     listing = other_cells.listing(other_cells.KERAS[title], other_cells.FOLDER, back_end)

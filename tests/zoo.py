@@ -77,7 +77,7 @@ class Mistake:
     registered = True
     possible_on_rnncell = True
     arguments = {}
-    on_tensorflow_only = False  # the other back ends do it otherwise, or forgive it
+    forgiven_by = ()  # back ends that do it otherwise, or work all the same
 
 
 # What the cell declares
@@ -344,7 +344,7 @@ class MaskKept(Mistake):
     repair = (
         "Make it in every call, or keep it in a state: in an attribute it belongs to one graph."
     )
-    on_tensorflow_only = True
+    forgiven_by = ("jax", "torch")
 
     def __init__(self, units=UNITS, **kwargs):
         super().__init__(units, **kwargs)
@@ -380,7 +380,7 @@ class BatchSizeFromShape(Mistake):
     """The batch size is read from `inputs.shape`, where it is unknown while a model is made."""
 
     caught_by = ("symbolic_shapes_are_real",)
-    on_tensorflow_only = True
+    forgiven_by = ("jax", "torch")
     repair = "`ops.zeros_like(states[0])`, or `ops.shape(inputs)[0]`."
 
     def call(self, inputs, states):
@@ -394,7 +394,7 @@ class ShapeAsStateSize(Mistake):
 
     caught_by = ("state_size_is_declared",)
     repair = "`self.state_size = units`, an int."
-    on_tensorflow_only = True
+    forgiven_by = ("jax", "torch")
 
     def __init__(self, units=UNITS, **kwargs):
         import tensorflow as tf
@@ -613,6 +613,7 @@ class PythonIf(Mistake):
 
     caught_by = ("symbolic_shapes_are_real",)
     caught_on_rnncell = ("build_takes_one_step",)
+    forgiven_by = ("torch",)
     repair = "`ops.where(condition, a, b)`, for each number by itself."
 
     def call(self, inputs, states):
@@ -629,6 +630,7 @@ class ValueOfATensor(Mistake):
 
     caught_by = ("symbolic_shapes_are_real",)
     caught_on_rnncell = ("build_takes_one_step",)
+    forgiven_by = ("torch",)
     repair = "Leave it a tensor: while a model is compiled there is no value yet."
 
     def call(self, inputs, states):
@@ -751,7 +753,7 @@ class ConstantOfFloat32(Mistake):
 
     caught_by = ("float64_is_float64", "mixed_precision_computes_in_half")
     also = ("mixed_precision_computes_in_half",)
-    on_tensorflow_only = True
+    forgiven_by = ("jax", "torch")
     repair = "`ops.ones_like(h)`, or `dtype=self.compute_dtype`."
 
     def call(self, inputs, states):
@@ -765,7 +767,7 @@ class NumpyInside(Mistake):
 
     caught_by = ("gradients_are_right", "xla_computes_the_same")
     also = ("xla_computes_the_same",)
-    on_tensorflow_only = True
+    forgiven_by = ("jax", "torch")
     repair = "The same in `keras.ops`: only then is there a derivative, and a program for XLA."
 
     def call(self, inputs, states):
@@ -830,7 +832,7 @@ class RootOfARectifier(Mistake):
     """A root is taken of what may be exactly zero."""
 
     caught_by = ("zeros_stay_finite",)
-    on_tensorflow_only = True
+    forgiven_by = ("jax", "torch")
     repair = "`ops.sqrt(a + 1e-3)`: the derivative of a root at zero is infinite, and times 0, nan."
 
     def call(self, inputs, states):
@@ -943,7 +945,7 @@ class NarrowInBetween(Mistake):
 
     caught_by = ("gradients_are_right",)
     repair = 'Leave the dtype to the policy: `dtype="mixed_float16"` when the cell is made.'
-    on_tensorflow_only = True
+    forgiven_by = ("jax", "torch")
 
     def call(self, inputs, states):
         h = ops.tanh(self.affine(inputs, states[0]))

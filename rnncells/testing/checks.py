@@ -205,18 +205,34 @@ def build_takes_one_step(subject):
     needed=True,
 )
 def call_takes_one_step(subject):
-    size = subject.new().state_size
     try:
         subject.one_step()
     except Exception as error:
-        if isinstance(size, (list, tuple)) and len(size) > 1 and "unpack" not in str(error):
+        size = subject.new().state_size
+        if _takes_one_state_of(subject, size):
             widths = ", ".join(str((BATCH, *shape)) for shape in subject.state_shapes)
             raise Found(
                 gist(error),
                 f"state_size = {size!r} declares {len(size)} states, and they come in shapes "
-                f"{widths} for a batch of {BATCH}; one state of shape (batch, 2, 4) is [(2, 4)]",
+                f"{widths} for a batch of {BATCH}; one state of shape (batch, "
+                f"{', '.join(map(str, size))}) is [{tuple(size)!r}]",
             ) from error
         raise
+
+
+def _takes_one_state_of(subject, shape):
+    """Whether call works with one state of this shape, (batch, *shape)."""
+    if (
+        not isinstance(shape, (list, tuple))
+        or len(shape) < 2
+        or not all(type(n) is int for n in shape)
+    ):
+        return False
+    try:
+        step(subject.built(), subject.x()[:, 0], [np.full((BATCH, *shape), 0.1, "float32")])
+    except Exception:
+        return False
+    return True
 
 
 @check(
@@ -1035,7 +1051,7 @@ def integers_are_numbers(subject):
     "gradients that do not depend on what stands in masked steps",
     "the step is computed there too and then thrown away, and 0 times nan is nan: keep call "
     "finite for inputs of zero and of one (a division, a logarithm, a root)",
-    follows=("zeros_stay_finite", "rows_are_independent", "gradients_are_right"),
+    follows=(*LISTED, "zeros_stay_finite", "rows_are_independent", "gradients_are_right"),
 )
 def masked_steps_give_no_gradient(subject):
     _skip_what_keras_gets_wrong(subject, outputs=True)

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +26,8 @@ FOLDER = ROOT / "_build" / "other_cells"
 class Cell:
     """``programs``: by check, a few lines of plain Keras that show the same.
 
-    ``notes``: (a sentence, a program) for what a user may meet beside them.
+    ``notes``: (a sentence, a program) for what a user may meet beside them. ``upstream``: where
+    the authors were told, and what they answered.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Cell:
     make: str
     programs: dict
     notes: list
+    upstream: str = ""
 
 
 @dataclasses.dataclass
@@ -81,7 +84,17 @@ def program(template, imports, make, **more):
     return template.format(imports=imports, make=make, typed=typed, **more)
 
 
-def cell(name, imports, make, config=None, float64=False, mixed=False, others=None, notes=()):
+def cell(
+    name,
+    imports,
+    make,
+    config=None,
+    float64=False,
+    mixed=False,
+    others=None,
+    notes=(),
+    upstream="",
+):
     programs = {}
     if config:
         programs["config_makes_the_same_cell"] = program(config, imports, make)
@@ -94,7 +107,7 @@ def cell(name, imports, make, config=None, float64=False, mixed=False, others=No
             programs[check] = program(template, imports, make, dtype=dtype)
     programs |= {c: program(t, imports, make) for c, t in (others or {}).items()}
     notes = [(said, program(template, imports, make, dtype="float64")) for said, template in notes]
-    return Cell(name, imports, make, programs, notes)
+    return Cell(name, imports, make, programs, notes, upstream)
 
 
 UNPACKED = """\
@@ -123,6 +136,16 @@ cell.build((None, 3))
 cell.get_config()["sub_kan_configs"].append("mine")
 print(cell.get_config()["sub_kan_configs"][-1])"""
 
+MASKED = """\
+import keras, numpy as np
+{imports}
+layer = keras.layers.RNN({make})
+layer(np.ones((2, 5, 3)), mask=np.ones((2, 5), bool))"""
+WEIGHTS_ONLY = (
+    "Reported as issues 7, 36 and 54 of mlech26l/ncps; the author answers there that saving whole "
+    "models is not supported, and that the weights alone can be saved and loaded."
+)
+
 PACKAGES = [
     Package(
         "ncps",
@@ -148,6 +171,7 @@ PACKAGES = [
                 SAVED,
                 True,
                 True,
+                upstream=WEIGHTS_ONLY,
             ),
             cell(
                 "WiredCfCCell",
@@ -163,6 +187,15 @@ PACKAGES = [
                         CALLED,
                     )
                 ],
+                upstream=WEIGHTS_ONLY,
+            ),
+            cell(
+                "MixedMemoryRNN",
+                "from ncps.keras import CfCCell, MixedMemoryRNN",
+                "MixedMemoryRNN(CfCCell(4))",
+                SAVED,
+                others={"states_come_in_a_list": MASKED},
+                upstream=WEIGHTS_ONLY,
             ),
         ],
         needs=("future==1.0.0",),
@@ -225,7 +258,13 @@ PACKAGES = [
                 "from keras_spiking.layers import LowpassCell",
                 "LowpassCell(3, 0.1)",
                 others={"state_size_is_declared": RUN},
-            )
+            ),
+            cell(
+                "SpikingActivationCell",
+                "from keras_spiking.layers import SpikingActivationCell",
+                'SpikingActivationCell(3, "relu")',
+                others={"state_size_is_declared": RUN},
+            ),
         ],
     ),
 ]
@@ -273,6 +312,10 @@ class Cell(keras.layers.Layer):
 layer = keras.layers.RNN(Cell(), return_sequences=True)
 mask = np.array([[1, 1, 1, 0, 0]], bool)
 print(np.ravel(layer(7 * np.ones((1, 5, 1)), mask=mask)))""",
+    "On PyTorch, a mask, `unroll=True` and `go_backwards=True` together raise": """\
+import keras, numpy as np
+layer = keras.layers.RNN(keras.layers.GRUCell(4), unroll=True, go_backwards=True)
+layer(np.ones((2, 5, 3)), mask=np.ones((2, 5), bool))""",
     "On JAX, a cell that draws random numbers cannot be trained": """\
 import keras, numpy as np
 class Noisy(keras.layers.SimpleRNNCell):
@@ -321,6 +364,18 @@ NAMES = (
     "phased-lstm-keras 1.0.2, rwkv-ops 0.11.3, tension 0.2, tensorflow-addons 0.23.0, "
     "tensorflow-engram 0.1.0, timekan 0.1.3, trainable-initial-state-rnn 0.0.3"
 )
+KERAS_OPENING = """\
+## Keras itself
+
+Keras's own three cells, with the checks that they passed, failed and skipped:
+
+| cell | TensorFlow | JAX | PyTorch |
+|---|---|---|---|
+{table}
+
+What follows are faults of the layer around the cells. Each was found while a check was being
+written, and `check_cell` skips, with this reason, what they would spoil.
+"""
 KIT = """\
 import json, sys
 from rnncells.testing import check_cell
@@ -371,7 +426,7 @@ def python(source, folder, *arguments, back_end="tensorflow"):
     """(what it printed, the line of its error or "")"""
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": back_end}
     paths = os.pathsep.join([str(folder), str(ROOT)])
-    command = [sys.executable, "-c", source, *arguments]
+    command = [interpreter(back_end), "-c", source, *arguments]
     with tempfile.TemporaryDirectory() as here:
         done = subprocess.run(
             command,
@@ -381,6 +436,13 @@ def python(source, folder, *arguments, back_end="tensorflow"):
             text=True,
         )
     return done.stdout.strip(), error_of(done.stderr) if done.returncode else ""
+
+
+def interpreter(back_end):
+    """PyTorch is in an environment of its own (`make test-backends` makes it)."""
+    if back_end != "torch":
+        return sys.executable
+    return str(ROOT / ".venv-backends" / Path(sys.executable).relative_to(sys.prefix))
 
 
 def error_of(text):
@@ -412,6 +474,8 @@ def section(each, results, folder):
         parts.append(listing(source, folder))
     for sentence, source in each.notes:
         parts += [f"{sentence}\n", listing(source, folder)]
+    if each.upstream:
+        parts.append(f"{textwrap.fill(each.upstream, 96)}\n")
     return "\n".join(parts)
 
 
@@ -425,19 +489,34 @@ def listing(source, folder, back_end="tensorflow"):
     return f"```python\n{source}\n```\n\n```text\n{error or printed}\n```\n"
 
 
+BACK_ENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+
+
+def back_end_of(title):
+    return next((k for k, v in BACK_ENDS.items() if title.startswith(f"On {v}")), "tensorflow")
+
+
 def keras_itself():
-    parts = [
-        "## Keras itself\n",
-        "Keras's own three cells pass every check on TensorFlow. These are faults of the layer "
-        "around them. Each was found while a check was being written, and `check_cell` skips, "
-        "with this reason, what they would spoil.\n",
-    ]
+    parts = [KERAS_OPENING.format(table="\n".join(rows_of_keras()))]
     for title, source in KERAS.items():
         print(title, flush=True)
         parts.append(f"### {title}\n")
-        back_end = "jax" if title.startswith("On JAX") else "tensorflow"
-        parts.append(listing(source, FOLDER, back_end))
+        parts.append(listing(source, FOLDER, back_end_of(title)))
     return "\n".join(parts)
+
+
+def rows_of_keras():
+    """What the kit says of Keras's own three cells on each back end."""
+    for name in ("SimpleRNNCell", "LSTMCell", "GRUCell"):
+        cells = []
+        for back_end in BACK_ENDS:
+            print(f"keras: {name} on {back_end}", flush=True)
+            printed, _ = python(
+                KIT, FOLDER, "import keras", f"keras.layers.{name}(4)", back_end=back_end
+            )
+            count = Counter(result["status"] for result in json.loads(printed)["results"])
+            cells.append(f"{count['passed']}, {count['failed']}, {count['skipped']}")
+        yield f"| `{name}` | {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":
