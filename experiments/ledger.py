@@ -115,7 +115,7 @@ def plan():
     # By rows: cells of about as many weights as the simple cell of 128 units.
     for rate in (3e-3, 1e-2, 3e-2):
         add(3, "rows", "gru", "orthogonal", rate, units=69, **judged)
-    for rate in (1e-3, 3e-3, 1e-2):
+    for rate in (1e-3, 3e-3, 1e-2, 3e-2):
         add(3, "rows", "lstm", "orthogonal", rate, units=59, batch_size=64, **judged)
     for rate in (1e-2, 3e-2, 1e-1):
         add(3, "rows", "mingru", "orthogonal", rate, units=300, **judged)
@@ -134,6 +134,8 @@ def plan():
     add(5, "rows", "simple", "identity", 1e-3, batch_size=32)
     add(5, "rows", "gru", "orthogonal", 5e-3)
     add(5, "rows", "lstm", "orthogonal", 3e-3, batch_size=64)
+    add(5, "rows", "gru", "orthogonal", 1e-2, units=69)
+    add(5, "rows", "lstm", "orthogonal", 1e-2, units=59, batch_size=64)
     six = {"units": 64, "epochs": 6}
     add(5, "pixels14", "gru", "orthogonal", 1e-2, **six)
     add(5, "pixels14", "lstm", "keep", 1e-2, **six)
