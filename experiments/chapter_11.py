@@ -16,6 +16,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
+import filelock
 import keras
 import numpy as np
 from keras import ops
@@ -24,6 +25,7 @@ from rnncells import GRUCell, LayerNormLSTMCell, LSTMCell, SimpleRNNCell, Zoneou
 from rnncells.book import series, words
 
 FOLDER = Path(words.__file__).parent
+RUNNING = Path(__file__).with_name("running")
 SEEDS = range(3)
 
 
@@ -42,23 +44,25 @@ def compile_model(model, loss, rate, steps):
 EMBEDDED = 24
 LSTM = {
     "none": lambda: LSTMCell(128),
-    "dropout of inputs 0.2": lambda: LSTMCell(128, dropout=0.2),
+    "dropout 0.2": lambda: LSTMCell(128, dropout=0.2),
     "recurrent dropout 0.2": lambda: LSTMCell(128, recurrent_dropout=0.2),
-    "dropout of outputs 0.2": lambda: LSTMCell(128),
     "layer normalization": lambda: LayerNormLSTMCell(128),
     "zoneout 0.05, 0.5": lambda: ZoneoutCell(LSTMCell(128), (0.05, 0.5)),
 }
 OTHERS = {"simple": SimpleRNNCell, "gru": GRUCell}
 EPOCHS = {81910: 8, 5000: 40}  # of so many names
-RATES = (2e-3, 5e-3, 1e-2)
+RATES = (5e-3, 1e-2, 2e-2)
 
 
-def language_model(cell, drop=0.0):
-    layers = [keras.layers.Embedding(words.CODES, EMBEDDED)]
-    layers += [keras.layers.RNN(cell, return_sequences=True)]
-    layers += [keras.layers.Dropout(drop)] if drop else []
-    layers += [keras.layers.Dense(words.CODES)]
-    return keras.Sequential([keras.Input((None,), dtype="int32"), *layers])
+def language_model(cell):
+    return keras.Sequential(
+        [
+            keras.Input((None,), dtype="int32"),
+            keras.layers.Embedding(words.CODES, EMBEDDED),
+            keras.layers.RNN(cell, return_sequences=True),
+            keras.layers.Dense(words.CODES),
+        ]
+    )
 
 
 def cross_entropy():
@@ -79,20 +83,15 @@ def planned_names():
         for cell in ("lstm", *OTHERS):
             for rate in RATES:
                 yield {"names": count, "cell": cell, "means": "none", "rate": rate, "seed": 0}
+    fixed = {"means": "none", "seed": 0}
     for count in EPOCHS:
         for seed in SEEDS:
             for cell in OTHERS:
-                rate = best_rate(count, cell)
+                rate = best_of("names", fixed | {"names": count, "cell": cell})
                 yield {"names": count, "cell": cell, "means": "none", "rate": rate, "seed": seed}
             for means in LSTM:
-                rate = best_rate(count, "lstm")
+                rate = best_of("names", fixed | {"names": count, "cell": "lstm"})
                 yield {"names": count, "cell": "lstm", "means": means, "rate": rate, "seed": seed}
-
-
-def best_rate(count, cell):
-    same = {"names": str(count), "cell": cell, "means": "none", "seed": "0"}
-    rows = [row for row in read("names") if same.items() <= row.items()]
-    return float(min(rows, key=lambda row: float(row["held_out"]))["rate"])
 
 
 def train_names(run):
@@ -100,7 +99,7 @@ def train_names(run):
     train = train[: run["names"]]
     keras.utils.set_random_seed(run["seed"])
     cell = OTHERS[run["cell"]](128) if run["cell"] in OTHERS else LSTM[run["means"]]()
-    model = language_model(cell, drop=0.2 * run["means"].startswith("dropout of outputs"))
+    model = language_model(cell)
     inputs, targets = words.encode(train)
     batch_size = 128 if run["names"] > 5000 else 64
     epochs, whole = EPOCHS[run["names"]], len(inputs) // batch_size * batch_size
@@ -162,15 +161,19 @@ def pieces_of(names, streams, piece):
 STEPS, AHEAD = 132, 12
 TRAINED_TO, HELD_OUT_TO = 12 * (1900 - 1749), 12 * (1940 - 1749)
 CELLS = {"simple": SimpleRNNCell, "gru": GRUCell, "lstm": LSTMCell}
-SUNSPOT_RATES = (1e-3, 3e-3, 1e-2, 3e-2)
+SUNSPOT_RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 
 
 def planned_sunspots():
-    for cell in CELLS:
-        for losses in ("every step", "last step"):
-            for rate in SUNSPOT_RATES:
-                for seed in SEEDS:
-                    yield {"cell": cell, "losses": losses, "rate": rate, "seed": seed}
+    kinds = [(cell, losses) for cell in CELLS for losses in ("every step", "last step")]
+    for cell, losses in kinds:
+        for rate in SUNSPOT_RATES:
+            yield {"cell": cell, "losses": losses, "rate": rate, "seed": 0}
+    for cell, losses in kinds:
+        same = {"cell": cell, "losses": losses, "seed": "0"}
+        rate = best_of("sunspots", same, by=f"held_out_{AHEAD}")
+        for seed in SEEDS:
+            yield {"cell": cell, "losses": losses, "rate": rate, "seed": seed}
 
 
 def train_sunspots(run):
@@ -210,7 +213,7 @@ def train_sunspots(run):
 
 # Pairs of a key and a value, then one of the keys: which value belonged to it?
 
-PAIRS = (1, 2, 4, 8, 16, 32)
+PAIRS = (2, 4, 8, 16, 32)
 KEY, VALUES = 16, 8  # numbers in a key, each -1 or 1; kinds of value
 PAIR_BATCHES = 3000
 
@@ -279,24 +282,37 @@ def read(part):
         return list(csv.DictReader(file))
 
 
-def write(part, rows):
-    temporary = path_of(part).with_suffix(".tmp")
-    with open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(temporary, path_of(part))
+def best_of(part, same, by="held_out"):
+    """The rate with the lowest error among the rows that agree with ``same``."""
+    rows = [row for row in read(part) if agrees(row, same)]
+    return float(min(rows, key=lambda row: float(row[by]))["rate"])
+
+
+def agrees(row, run):
+    return all(row[name] == str(value) for name, value in run.items())
+
+
+def append(part, row):
+    """A row at the end of the table: whole or not at all, also beside another program."""
+    path = path_of(part)
+    RUNNING.mkdir(exist_ok=True)
+    with filelock.FileLock(RUNNING / f"{path.stem}.lock"):
+        rows = [*read(part), row]
+        temporary = path.with_suffix(".tmp")
+        with open(temporary, "w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        os.replace(temporary, path)
 
 
 def run_part(part):
     planned, train = PARTS[part]
     for run in planned():
-        texts = {name: str(value) for name, value in run.items()}
-        rows = read(part)
-        if any(texts.items() <= row.items() for row in rows):
+        if any(agrees(row, run) for row in read(part)):
             continue
-        row = texts | train(run)
-        write(part, [*rows, row])
+        row = {name: str(value) for name, value in run.items()} | train(run)
+        append(part, row)
         print(part, *row.values(), flush=True)
 
 

@@ -40,18 +40,22 @@ def encode(names):
     Raises:
         ValueError: A name is too long, or has another character.
     """
-    codes = np.full((len(names), LONGEST + 2), PADDING, "int32")
-    for row, name in zip(codes, names, strict=True):
-        letters = np.frombuffer(name.encode(), "uint8").astype("int32") - ord("a") + 2
-        if not 0 < len(letters) <= LONGEST or letters.min() < 2 or letters.max() >= CODES:
-            raise ValueError(
-                f"encode: expected names of 1 to {LONGEST} letters, a to z; got {name!r}; write "
-                "it in lower case and leave out what is no letter."
-            )
-        row[: len(letters) + 2] = [BOUNDARY, *letters, BOUNDARY]
-    targets = codes[:, 1:].copy()
-    inputs = np.where(targets == PADDING, PADDING, codes[:, :-1])
+    inputs, targets = np.full((2, len(names), LONGEST + 1), PADDING, "int32")
+    for name, row, later in zip(names, inputs, targets, strict=True):
+        read = codes(name)
+        row[: len(read)] = read
+        later[: len(read)] = [*read[1:], BOUNDARY]
     return inputs, targets
+
+
+def codes(beginning):
+    """The boundary, and the codes of the letters with which a name begins."""
+    if len(beginning) > LONGEST or not all("a" <= letter <= "z" for letter in beginning):
+        raise ValueError(
+            f"encode: expected at most {LONGEST} letters, a to z; got {beginning!r}; write it in "
+            "lower case and leave out what is no letter."
+        )
+    return [BOUNDARY, *(ord(letter) - ord("a") + 2 for letter in beginning)]
 
 
 def letters(codes):
