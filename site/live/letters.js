@@ -82,6 +82,7 @@
       autocapitalize: "none",
       spellcheck: "false",
       oninput: read,
+      onkeydown: (/** @type {KeyboardEvent} */ event) => event.key === "Enter" && button.click(),
     });
     const spelled = make("ol", { class: "spelled", "aria-label": "Each letter and the probability it had" });
     const bars = makeBars();

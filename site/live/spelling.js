@@ -42,7 +42,7 @@
       const scores = spell(cell, name)[name.length];
       const place = drawn(tempered(scores, temperature), random());
       if (place === 0) return { name, ended: true };
-      if (name.length === LONGEST) return { name, ended: false };
+      if (name.length >= LONGEST) return { name, ended: false };
       name += PLACES[place];
     }
   }
