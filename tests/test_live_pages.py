@@ -316,9 +316,11 @@ def what_cannot_be_read_is_said(visit):
         assert thing.locator(".live-status").text_content() == sentence
         assert start.get_attribute("aria-invalid") == "true"
         assert thing.get_by_role("button", name="Write a name").is_disabled()
+        assert thing.locator("[inert]").count() == 3  # tiles, bars, numbers: of another name
     start.fill("")
     assert thing.locator(".live-status").text_content().startswith("First: s ")
     assert start.get_attribute("aria-invalid") == "false"
+    assert thing.locator("[inert]").count() == 0
 
 
 def a_name_is_written(visit):

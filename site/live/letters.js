@@ -110,7 +110,7 @@
       const wrong = complaint(text);
       input.setAttribute("aria-invalid", String(wrong !== ""));
       button.disabled = wrong !== "";
-      for (const part of [spelled, reading]) part.classList.toggle("unread", wrong !== "");
+      for (const part of [spelled, reading, numbers]) part.inert = wrong !== ""; // they show another name
       if (wrong) return status.say(wrong);
       typed = text;
       whole = { name: text, ended: false };
