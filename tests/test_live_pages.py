@@ -313,6 +313,7 @@ def what_cannot_be_read_is_said(visit):
         "a" * 14: "This network knows names of at most 13 letters: these are 14.",
     }.items():
         start.fill(text)
+        slide(thing, "Temperature", 0.5)
         assert thing.locator(".live-status").text_content() == sentence
         assert start.get_attribute("aria-invalid") == "true"
         assert thing.get_by_role("button", name="Write a name").is_disabled()

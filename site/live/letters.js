@@ -100,7 +100,7 @@
       say: (value) => number(value, 1),
       change: (value) => {
         temperature = value;
-        show();
+        if (!button.disabled) show();
       },
     });
 
@@ -157,16 +157,18 @@
       clearTimeout(timer);
       whole = rnncells.write(cell, typed, temperature, Math.random);
       const last = whole.name.length + Number(whole.ended);
-      written.unshift(whole.ended ? whole.name : `${whole.name}…`);
-      written.splice(KEPT);
-      count = rnncells.still() ? last : typed.length;
-      const step = () => {
+      const step = (/** @type {number} */ shown) => {
+        count = shown;
         show();
-        if (count === last) list.textContent = `Written so far: ${written.join(", ")}`;
-        else timer = setTimeout(step, PACE);
-        count = Math.min(count + 1, last);
+        if (count < last) {
+          timer = setTimeout(step, PACE, count + 1);
+          return;
+        }
+        written.unshift(whole.ended ? whole.name : `${whole.name}…`);
+        written.splice(KEPT);
+        list.textContent = `Written so far: ${written.join(", ")}`;
       };
-      step();
+      step(rnncells.still() ? last : typed.length);
     }
 
     const reading = make("div", {}, bars.element, key);
