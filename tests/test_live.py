@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from experiments import live_weights
+from experiments import live_letters, live_weights
 from rnncells import reference
-from rnncells.book import data
+from rnncells.book import data, words
 
 ROOT = Path(__file__).resolve().parent.parent
 LIVE = ROOT / "site" / "live"
@@ -318,6 +318,103 @@ def test_a_centred_picture_is_as_mnist_has_it(digits, tmp_path):
         high = np.flatnonzero(picture.any(axis=1))
         assert 20 <= high[-1] - high[0] + 1 <= 21  # a box of 20 between pixels
         assert picture.max() <= 1 + 1e-9
+
+
+# Spelling.
+
+
+def next_shares(names):
+    """For each name the probabilities (letters + 1, 27) of the end and of a to z."""
+    logs = live_letters.log_shares(words.encode(names)[0], shipped("letters")[1])
+    return [np.exp(rows[: len(name) + 1]) for name, rows in zip(names, logs, strict=True)]
+
+
+def written(name, temperature, random):
+    """The name that goes on where each of the given numbers falls."""
+    for u in random:
+        codes = np.array([[words.BOUNDARY, *(ord(letter) - 95 for letter in name)]])
+        logs = live_letters.log_shares(codes, shipped("letters")[1])[0, -1] / temperature
+        sums = np.cumsum(np.exp(logs))
+        place = int(np.searchsorted(sums, u * sums[-1], side="right"))
+        if place == 0 or len(name) == words.LONGEST:
+            return {"name": name, "ended": place == 0}
+        name += chr(96 + place)
+
+
+def spelled(folder, names, calls, sources):
+    """What each version of spelling.js says."""
+    (folder / "given.json").write_text(json.dumps({"names": names, "calls": calls}))
+    (folder / "sources.json").write_text(json.dumps(sources))
+    return ask("spelling", folder / "given.json", folder / "sources.json")
+
+
+def names_and_calls(count):
+    """Test names, and beginnings with numbers from 0 to 1: one of them is as long as can be."""
+    random = np.random.default_rng(3)
+    starts = ("", "ric", "mar", "christophersa")
+    calls = [
+        {"name": start, "temperature": temperature, "random": random.random(15).tolist()}
+        for start in starts
+        for temperature in (0.3, 1, 1.5)
+    ]
+    return words.load_names()[2][:count], calls
+
+
+def differences(answer, names, calls):
+    """The largest between the probabilities, and the names that Python writes otherwise."""
+    apart = [
+        np.abs(np.array(found) - expected).max() if np.shape(found) == expected.shape else np.inf
+        for found, expected in zip(answer["shares"], next_shares(names), strict=True)
+    ]
+    others = [c for c, found in zip(calls, answer["written"], strict=True) if found != written(**c)]
+    return max(apart), others
+
+
+@needs_node
+def test_two_hundred_names_are_spelled_and_others_written(tmp_path):
+    names, calls = names_and_calls(200)
+    (answer,) = spelled(tmp_path, names, calls, [(LIVE / "spelling.js").read_text()])
+    apart, others = differences(answer, names, calls)
+    assert apart <= ALLOWED
+    assert others == []
+    assert {found["ended"] for found in answer["written"]} == {True, False}
+
+
+SPELLING_MUTANTS = {
+    "no boundary before the first letter": ("[BOUNDARY, ...Array", "[0, ...Array"),
+    "letters of one code less": ("BOUNDARY + PLACES.indexOf", "PLACES.indexOf"),
+    "padding has a share": ("scores.slice(BOUNDARY)", "scores.slice(0)"),
+    "the temperature turned round": ("score / temperature", "score * temperature"),
+    "a share that is large enough": ("u < (sum += share)", "u < share"),
+    "the end is a letter": ("if (place === 0)", "if (place === -1)"),
+    "one letter more": ("name.length >= LONGEST", "name.length > LONGEST"),
+}
+
+
+@needs_node
+def test_every_mutant_of_the_spelling_is_killed(tmp_path):
+    source = (LIVE / "spelling.js").read_text()
+    changed = []
+    for name, (old, new) in SPELLING_MUTANTS.items():
+        assert source.count(old) == 1, f"{name}: its line has changed"
+        changed.append(source.replace(old, new))
+    names, calls = names_and_calls(3)
+    first, *answers = spelled(tmp_path, names, calls, [source, *changed])
+    apart, others = differences(first, names, calls)
+    assert apart <= ALLOWED and others == []
+    for name, answer in zip(SPELLING_MUTANTS, answers, strict=True):
+        apart, others = differences(answer, names, calls)
+        assert apart > ALLOWED or others, name
+
+
+def test_the_bits_on_the_page_are_those_of_the_shipped_letters():
+    stored, weights = shipped("letters")
+    record = json.loads((LIVE / "weights-letters.json").read_text())
+    assert stored["bits"] == record["bits"]
+    assert record["code"] == live_letters.code_version()
+    np.testing.assert_allclose(
+        live_letters.bits(words.load_names()[2], weights), record["bits"], atol=1e-6
+    )
 
 
 # The shipped weights.

@@ -14,7 +14,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_live import KINDS, NAMES, case, digits, shipped  # noqa: F401  (a fixture)
+from test_live import (  # noqa: F401  (a fixture)
+    KINDS,
+    NAMES,
+    case,
+    digits,
+    next_shares,
+    shipped,
+    written,
+)
 
 from experiments import live_weights
 from rnncells import reference
@@ -274,6 +282,67 @@ def a_bet_is_answered_once(visit):
     assert thing.locator("[data-state=wrong]").text_content() == "✗ About 0.95"
 
 
+def letters_show_the_numbers_of_python(visit):
+    thing = visit.thing("letters")
+    thing.get_by_label("The beginning of a name").fill("Mary")
+    (shares,) = next_shares(["mary"])
+    table = [float(text) for text in thing.locator("tbody td").all_text_contents()]
+    np.testing.assert_allclose(table, [*shares[4][1:], shares[4][0]], atol=6e-5)
+    heights = thing.locator(".bars > div").evaluate_all(
+        "all => all.map(({ firstChild: track }) =>"
+        " track.querySelector('.bar').offsetHeight / track.offsetHeight)"
+    )
+    np.testing.assert_allclose(heights, table, atol=0.02)  # whole pixels
+    had = [shares[k]["abcdefghijklmnopqrstuvwxyz".index(c) + 1] for k, c in enumerate("mary")]
+    tiles = thing.locator(".spelled li").all_text_contents()
+    assert tiles == [*(f"{c}{100 * p:.0f} %" for c, p in zip("mary", had, strict=True)), "?next"]
+    bits = np.log2(had).sum()
+    said = thing.locator(".live-status").text_content()
+    assert f"probability: −{-bits:.1f} bits, {-bits / 4:.1f} bits per letter." in said
+    names = ["end", *"abcdefghijklmnopqrstuvwxyz"]
+    likely = [f"{names[k]} {100 * shares[4][k]:.0f} %" for k in np.argsort(-shares[4])[:3]]
+    assert said.startswith(f"Next after “mary”: {', '.join(likely)}.")
+
+
+def what_cannot_be_read_is_said(visit):
+    thing = visit.thing("letters")
+    start = thing.get_by_label("The beginning of a name")
+    for text, sentence in {
+        "José": "This network reads the letters a to z only: “é” is none of them.",
+        "anna maria": "This network reads the letters a to z only: a space is none of them.",
+        "a" * 14: "This network knows names of at most 13 letters: these are 14.",
+    }.items():
+        start.fill(text)
+        slide(thing, "Temperature", 0.5)
+        assert thing.locator(".live-status").text_content() == sentence
+        assert start.get_attribute("aria-invalid") == "true"
+        assert thing.get_by_role("button", name="Write a name").is_disabled()
+        assert thing.locator("[inert]").count() == 3  # tiles, bars, numbers: of another name
+    start.fill("")
+    assert thing.locator(".live-status").text_content().startswith("First: s ")
+    assert start.get_attribute("aria-invalid") == "false"
+    assert thing.locator("[inert]").count() == 0
+
+
+def a_name_is_written(visit):
+    thing = visit.thing("letters")
+    thing.get_by_label("The beginning of a name").fill("ric")
+    for temperature, u, how in ((0.3, 0.7, "button"), (1.5, 0.4, "key")):
+        slide(thing, "Temperature", temperature)
+        visit.page.evaluate(f"Math.random = () => {u}")
+        if how == "button":
+            thing.get_by_role("button", name="Write a name").click()
+        else:
+            thing.get_by_label("The beginning of a name").press("Enter")
+        expected = written("ric", temperature, [u] * 15)
+        assert expected["ended"] and expected["name"] != "ric"
+        said = thing.locator(".live-status").text_content()
+        assert said.startswith(f"“{expected['name']}” is written.")
+        tiles = thing.locator(".spelled b").all_text_contents()
+        assert tiles == [*expected["name"], "end"]
+        assert expected["name"] in thing.locator(".names").text_content()
+
+
 CHECKS = {
     the_reader_shows_the_numbers_of_python: ("reader.js", "shares[count - 1],", "shares[27],"),
     the_reader_changes_its_cells: ("reader.js", "arrange(kinds);\n      });", "});"),
@@ -290,6 +359,9 @@ CHECKS = {
     eigenvalues_are_dragged: ("eigenvalues.js", "radius = v;", ""),
     the_reach_is_that_of_python: ("reach.js", "radius * q", "q"),
     a_bet_is_answered_once: ("bet.js", "if (element.dataset.chosen) return;", ""),
+    letters_show_the_numbers_of_python: ("letters.js", "softmax(after[k])", "softmax(after[0])"),
+    what_cannot_be_read_is_said: ("letters.js", "[^a-z]", "[^a-zé]"),
+    a_name_is_written: ("letters.js", "temperature = value;", ""),
 }
 
 
@@ -348,6 +420,10 @@ def test_it_plays_unless_motion_is_unwanted(browser):
         row = int(thing.locator(".live-value").first.text_content())
         visit.page.wait_for_timeout(300)
         assert int(thing.locator(".live-value").first.text_content()) == row < 28
+        thing = visit.thing("letters")
+        thing.get_by_role("button", name="Write a name").click()
+        assert thing.locator(".spelled .written").count() == 0
+        thing.locator(".spelled .written").first.wait_for()
     with Visit(browser, still=True) as visit:
         thing = visit.thing("reader")
         thing.get_by_role("button", name="Take a 7").click()

@@ -278,7 +278,7 @@
 
   /** @param {any} stored one of rnncells.weights @returns {any} */
   function unpack(stored) {
-    const { cell: kind, units, unit, accuracy, centres } = stored;
+    const { cell: kind, units, unit, accuracy, centres, axes = "", middle = "" } = stored;
     const [kernel, recurrent_kernel, bias, out, out_bias] = stored.weights.map((/** @type {string} */ text) =>
       numbers(text, unit),
     );
@@ -289,8 +289,8 @@
       centres,
       weights: { kernel, recurrent_kernel, bias },
       dense: { kernel: out, bias: out_bias },
-      axes: numbers(stored.axes, unit),
-      middle: numbers(stored.middle, unit),
+      axes: numbers(axes, unit),
+      middle: numbers(middle, unit),
     };
   }
 

@@ -84,6 +84,22 @@ const questions = {
     return { pictures, answers: Object.fromEntries(kinds.map((kind, k) => [kind, answers[k]])) };
   },
 
+  /** For each spelling.js what comes next in names, as probabilities, and the names that it writes. */
+  spelling(file, sources) {
+    const { names, calls } = JSON.parse(readFileSync(file));
+    return JSON.parse(readFileSync(sources)).map((source) => {
+      const rnncells = world(text("cells.js"), source, text("weights-letters.js"));
+      const cell = rnncells.unpack(rnncells.weights.letters);
+      return {
+        shares: names.map((name) => rnncells.spell(cell, name).map((scores) => rnncells.softmax(scores))),
+        written: calls.map(({ name, temperature, random }) => {
+          const left = [...random];
+          return rnncells.write(cell, name, temperature, () => left.shift() ?? 0);
+        }),
+      };
+    });
+  },
+
   /** Strokes as ink and as a picture. */
   strokes(file) {
     const rnncells = world(text("cells.js"), text("drawing.js"));

@@ -14,6 +14,7 @@ NEEDS = {
     "one-step": (),
     "eigenvalues": (),
     "bet": (),
+    "letters": ("spelling", "weights-letters"),
 }
 
 

@@ -29,8 +29,8 @@ def photograph(folder):
         page.locator(".reader button[aria-label='Take a 3']").first.click()
         slider = page.locator(".reader input[type=range]").first
         slider.evaluate("s => { s.value = 14; s.dispatchEvent(new Event('input')) }")
-        for name, place in [("reader", 0), *((n, 0) for n in ("one-step", "eigenvalues", "reach"))]:
-            save(page.locator(f"[data-live='{name}']").nth(place), folder / f"live-{name}.png")
+        for name in ("reader", "one-step", "eigenvalues", "reach", "letters"):
+            save(page.locator(f"[data-live='{name}']").first, folder / f"live-{name}.png")
         for place, name in enumerate(("tape", "tape-gru")):
             save(page.locator("[data-live='tape']").nth(place), folder / f"live-{name}.png")
 
