@@ -50,8 +50,9 @@ LSTM = {
     "zoneout 0.05, 0.5": lambda: ZoneoutCell(LSTMCell(128), (0.05, 0.5)),
 }
 OTHERS = {"simple": SimpleRNNCell, "gru": GRUCell}
-EPOCHS = {81910: 8, 5000: 40}  # of so many names
-RATES = (5e-3, 1e-2, 2e-2)
+EPOCHS = {81910: 8, 5000: 15}  # of so many names
+NAMES_SEEDS = {81910: 2, 5000: 3}
+RATES = {81910: (5e-3, 1e-2, 2e-2), 5000: (1e-3, 2e-3, 5e-3, 1e-2, 2e-2)}
 
 
 def language_model(cell):
@@ -81,11 +82,11 @@ def bits(model, names):
 def planned_names():
     for count in EPOCHS:
         for cell in ("lstm", *OTHERS):
-            for rate in RATES:
+            for rate in RATES[count]:
                 yield {"names": count, "cell": cell, "means": "none", "rate": rate, "seed": 0}
     fixed = {"means": "none", "seed": 0}
     for count in EPOCHS:
-        for seed in SEEDS:
+        for seed in range(NAMES_SEEDS[count]):
             for cell in OTHERS:
                 rate = best_of("names", fixed | {"names": count, "cell": cell})
                 yield {"names": count, "cell": cell, "means": "none", "rate": rate, "seed": seed}
@@ -219,7 +220,7 @@ PAIR_BATCHES = 3000
 
 
 def planned_pairs():
-    for seed in SEEDS:
+    for seed in range(2):
         for pairs in PAIRS:
             for model in ("gru 64", "gru 256", "attention"):
                 yield {"pairs": pairs, "model": model, "seed": seed}

@@ -50,6 +50,12 @@ PLACES = [
      "In a browser you can draw a digit, watch a GRU and an LSTM read it, and hold a gate.",
      "A digit that is read, the ten scores after each row, and bars for the ten scores now.",
      SUMMARY),
+    ("11", "letters", 'data-live="letters"',
+     "In a browser you can type the beginning of a name, watch what the network expects next, and "
+     "let it write on.",
+     "Three letters of a name, a bar for each letter that may come next, and a button that writes "
+     "on.",
+     r"+never learned to pronounce"),
 ]  # fmt: skip
 
 
