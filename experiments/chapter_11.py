@@ -214,7 +214,7 @@ def train_sunspots(run):
 
 # Pairs of a key and a value, then one of the keys: which value belonged to it?
 
-PAIRS = (2, 4, 8, 16, 32)
+PAIRS = (2, 4, 8, 16)
 KEY, VALUES = 16, 8  # numbers in a key, each -1 or 1; kinds of value
 PAIR_BATCHES = 3000
 
