@@ -16,7 +16,6 @@ would run on it runs on JAX (start it with KERAS_BACKEND=jax).
 """
 
 import contextlib
-import csv
 import dataclasses
 import functools
 import importlib.util
@@ -32,6 +31,7 @@ import numpy as np
 
 from experiments.bench_worker import BACKEND, OURS, STEPS, TORCH, WAYS, Task
 from experiments.machine import MACHINE, accelerator
+from experiments.tables import write_table
 from rnncells.book.timings import (
     CONTROL,
     SETTINGS,
@@ -330,13 +330,8 @@ def task_of(row):
 
 
 def write(rows):
-    """Writes the table: whole or not at all."""
-    temporary = TABLE.with_suffix(".tmp")
-    with open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({key: as_text(value) for key, value in row.items()} for row in rows)
-    os.replace(temporary, TABLE)
+    texts = [{key: as_text(value) for key, value in row.items()} for row in rows]
+    write_table(TABLE, COLUMNS, texts)
 
 
 def as_text(value):

@@ -21,8 +21,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from experiments.tables import write_table
 from rnncells import GRUCell, LayerNormLSTMCell, LSTMCell, SimpleRNNCell, ZoneoutCell
 from rnncells.book import series, words
+from rnncells.book.records import load_runs
 
 FOLDER = Path(words.__file__).parent
 RUNNING = Path(__file__).with_name("running")
@@ -84,15 +86,16 @@ def planned_names():
         for cell in ("lstm", *OTHERS):
             for rate in RATES[count]:
                 yield {"names": count, "cell": cell, "means": "none", "rate": rate, "seed": 0}
-    fixed = {"means": "none", "seed": 0}
     for count in EPOCHS:
         for seed in range(NAMES_SEEDS[count]):
-            for cell in OTHERS:
-                rate = best_of("names", fixed | {"names": count, "cell": cell})
-                yield {"names": count, "cell": cell, "means": "none", "rate": rate, "seed": seed}
-            for means in LSTM:
-                rate = best_of("names", fixed | {"names": count, "cell": "lstm"})
-                yield {"names": count, "cell": "lstm", "means": means, "rate": rate, "seed": seed}
+            for cell, means in [*((cell, "none") for cell in OTHERS), *(("lstm", m) for m in LSTM)]:
+                rate = best_rate("names", names=count, cell=cell, means="none", seed=0)
+                yield {"names": count, "cell": cell, "means": means, "rate": rate, "seed": seed}
+
+
+def best_rate(part, by="held_out", **same):
+    """The one with the lowest error among the runs that have these settings."""
+    return min(load_runs(part, **same), key=lambda run: run[by])["rate"]
 
 
 def train_names(run):
@@ -171,8 +174,7 @@ def planned_sunspots():
         for rate in SUNSPOT_RATES:
             yield {"cell": cell, "losses": losses, "rate": rate, "seed": 0}
     for cell, losses in kinds:
-        same = {"cell": cell, "losses": losses, "seed": "0"}
-        rate = best_of("sunspots", same, by=f"held_out_{AHEAD}")
+        rate = best_rate("sunspots", f"held_out_{AHEAD}", cell=cell, losses=losses, seed=0)
         for seed in SEEDS:
             yield {"cell": cell, "losses": losses, "rate": rate, "seed": seed}
 
@@ -283,12 +285,6 @@ def read(part):
         return list(csv.DictReader(file))
 
 
-def best_of(part, same, by="held_out"):
-    """The rate with the lowest error among the rows that agree with ``same``."""
-    rows = [row for row in read(part) if agrees(row, same)]
-    return float(min(rows, key=lambda row: float(row[by]))["rate"])
-
-
 def agrees(row, run):
     return all(row[name] == str(value) for name, value in run.items())
 
@@ -298,13 +294,7 @@ def append(part, row):
     path = path_of(part)
     RUNNING.mkdir(exist_ok=True)
     with filelock.FileLock(RUNNING / f"{path.stem}.lock"):
-        rows = [*read(part), row]
-        temporary = path.with_suffix(".tmp")
-        with open(temporary, "w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-        os.replace(temporary, path)
+        write_table(path, list(row), [*read(part), row])
 
 
 def run_part(part):

@@ -27,6 +27,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import filelock
 
 from experiments.machine import MACHINE, machine
+from experiments.tables import write_table
 from experiments.training import RECALL, Run, Saved, train
 from rnncells.book import data
 from rnncells.book import trainings as ledger
@@ -197,12 +198,7 @@ def append(run, results):
     """Adds a row to the CSV: whole or not at all, and once."""
     with filelock.FileLock(RUNNING / "ledger.lock"):
         rows = read() | {run: dataclasses.asdict(run) | results}
-        temporary = LEDGER.with_suffix(".tmp")
-        with open(temporary, "w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows.values())
-        os.replace(temporary, LEDGER)
+        write_table(LEDGER, COLUMNS, rows.values())
 
 
 def run_all(tasks):

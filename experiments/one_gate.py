@@ -18,6 +18,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import keras
 from keras import ops
 
+from experiments.tables import write_table
 from rnncells import AffineRNNCell, GRUCell, MGUCell
 from rnncells.book import data
 
@@ -76,10 +77,7 @@ def main():
                 continue
             accuracy = train(cell, seed, train_set, test_set)
             rows.append({"cell": cell, "seed": str(seed), "accuracy": f"{accuracy:.4f}"})
-            with open(TABLE, "w", newline="") as file:
-                writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-                writer.writeheader()
-                writer.writerows(rows)
+            write_table(TABLE, COLUMNS, rows)
             print(f"{cell}, seed {seed}: {accuracy:.4f}", flush=True)
 
 

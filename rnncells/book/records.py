@@ -28,10 +28,15 @@ def load_runs(name, **where):
     return [run for run in runs if all(run[key] == value for key, value in where.items())]
 
 
-def _value(text):
-    if text in ("True", "False"):
-        return text == "True"
+def number(text):
+    """A text as an int or a float, or as it is."""
     for kind in (int, float):
         with contextlib.suppress(ValueError):
             return kind(text)
     return text
+
+
+def _value(text):
+    if text in ("True", "False"):
+        return text == "True"
+    return number(text)

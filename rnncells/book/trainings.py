@@ -1,7 +1,6 @@
 """The book's results: what ``experiments/ledger.py`` has trained, read and summed up."""
 
 import base64
-import contextlib
 import csv
 import math
 import statistics
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rnncells.book.records import number
 from rnncells.book.tables import show_table
 
 LEDGER = Path(__file__).with_name("ledger.csv")
@@ -307,7 +307,4 @@ def _value(key, text):
         return unpacked(text) if text else None
     if key == "code":
         return text or None
-    for kind in (int, float):
-        with contextlib.suppress(ValueError):
-            return kind(text)
-    return text
+    return number(text)
