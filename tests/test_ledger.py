@@ -392,6 +392,7 @@ def test_a_difference_has_both_errors_and_old_runs_are_said_to_be_unpaired(capsy
     ("settings", "names"),
     [
         ({"cell": "gru"}, "lstm - gru: "),
+        ({"cell": "simple", "start": "identity"}, "lstm - simple, identity: "),
         ({"start": "chrono"}, "lstm keep - lstm chrono: "),
         ({"learning_rate": 3e-3}, "lstm keep 0.01/64 - lstm keep 0.003/64: "),
     ],

@@ -281,12 +281,17 @@ def print_difference(first, second):
 
 def _names(first, second):
     """The cells' names, with as much of their settings as distinguishes the two."""
-    more = ("{cell}", "{cell} {start}", "{cell} {start} {learning_rate:g}/{batch_size}")
+    more = ("", " {start}", " {start} {learning_rate:g}/{batch_size}")
     for words in more:
-        names = [words.format(**run) for run in (first, second)]
+        names = [cell_of(run) + words.format(**run) for run in (first, second)]
         if names[0] != names[1]:
             break
     return names
+
+
+def cell_of(run):
+    """The cell's name; "simple, identity" with ReLU and identity initialization: a cell apart."""
+    return "simple, identity" if _is_relu(run) else run["cell"]
 
 
 def packed(wrong):
