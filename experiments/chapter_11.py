@@ -91,6 +91,14 @@ def planned_names():
             for cell, means in [*((cell, "none") for cell in OTHERS), *(("lstm", m) for m in LSTM)]:
                 rate = best_rate("names", names=count, cell=cell, means="none", seed=0)
                 yield {"names": count, "cell": cell, "means": means, "rate": rate, "seed": seed}
+    # With few names each remedy also at a rate of its own.
+    few, normalized = {"names": 5000, "cell": "lstm"}, "layer normalization"
+    for means in LSTM:
+        for rate in (5e-4, *RATES[5000]) if means == normalized else RATES[5000]:
+            yield few | {"means": means, "rate": rate, "seed": 0}
+        rate = best_rate("names", **few, means=means, seed=0)
+        for seed in range(NAMES_SEEDS[5000]):
+            yield few | {"means": means, "rate": rate, "seed": seed}
 
 
 def best_rate(part, by="held_out", **same):
@@ -140,7 +148,7 @@ def train_text(run):
     embedding, dense = keras.layers.Embedding(words.CODES, EMBEDDED), keras.layers.Dense(28)
     inputs = keras.Input(batch_shape=(streams, piece), dtype="int32")
     model = keras.Sequential([inputs, embedding, layer, dense])
-    x, y = pieces_of(train, streams, piece)
+    x, y = words.pieces(train, streams, piece)
     compile_model(model, cross_entropy(), 5e-3, TEXT_EPOCHS * len(x) // streams)
     for _ in range(TEXT_EPOCHS):
         if run["carried"]:
@@ -150,14 +158,6 @@ def train_text(run):
     whole.set_weights([ops.convert_to_numpy(w) for w in model.trainable_weights])
     judged = {"held_out": held_out, "test": test}
     return {name: f"{bits(whole, names):.4f}" for name, names in judged.items()}
-
-
-def pieces_of(names, streams, piece):
-    """Inputs and targets (pieces, piece): each batch goes on where the one before ended."""
-    text = np.concatenate([[words.BOUNDARY], *(row[row > 0] for row in words.encode(names)[1])])
-    length = (len(text) - 1) // streams // piece * piece
-    x, y = (t[: streams * length].reshape(streams, -1, piece) for t in (text[:-1], text[1:]))
-    return (np.swapaxes(t, 0, 1).reshape(-1, piece).astype("int32") for t in (x, y))
 
 
 # Sunspots: the root mean square error of forecasts one month and twelve months ahead.
@@ -173,10 +173,11 @@ def planned_sunspots():
     for cell, losses in kinds:
         for rate in SUNSPOT_RATES:
             yield {"cell": cell, "losses": losses, "rate": rate, "seed": 0}
-    for cell, losses in kinds:
-        rate = best_rate("sunspots", f"held_out_{AHEAD}", cell=cell, losses=losses, seed=0)
-        for seed in SEEDS:
-            yield {"cell": cell, "losses": losses, "rate": rate, "seed": seed}
+    for ahead in (1, AHEAD):  # each with a rate that was chosen for it
+        for cell, losses in kinds:
+            rate = best_rate("sunspots", f"held_out_{ahead}", cell=cell, losses=losses, seed=0)
+            for seed in SEEDS:
+                yield {"cell": cell, "losses": losses, "rate": rate, "seed": seed}
 
 
 def train_sunspots(run):
@@ -218,14 +219,15 @@ def train_sunspots(run):
 
 PAIRS = (2, 4, 8, 16)
 KEY, VALUES = 16, 8  # numbers in a key, each -1 or 1; kinds of value
-PAIR_BATCHES = 3000
+PAIR_STEPS = {"gru 64": (3000, 24_000), "gru 256": (3000,), "attention": (3000,)}
 
 
 def planned_pairs():
     for seed in range(2):
-        for pairs in PAIRS:
-            for model in ("gru 64", "gru 256", "attention"):
-                yield {"pairs": pairs, "model": model, "seed": seed}
+        for model, of_training in PAIR_STEPS.items():
+            for steps in of_training:
+                for pairs in PAIRS:
+                    yield {"pairs": pairs, "model": model, "steps": steps, "seed": seed}
 
 
 def sequences_of_pairs(count, pairs, random):
@@ -255,10 +257,11 @@ def train_pairs(run):
     keras.utils.set_random_seed(run["seed"])
     model = recaller(run["model"], run["pairs"])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    compile_model(model, loss, 3e-3, PAIR_BATCHES)
+    compile_model(model, loss, 3e-3, run["steps"])
     random = np.random.default_rng([run["seed"], run["pairs"]])
-    x, y = sequences_of_pairs(64 * PAIR_BATCHES, run["pairs"], random)
-    model.fit(x, y, batch_size=64, shuffle=False, verbose=0)
+    for _ in range(run["steps"] // 3000):
+        x, y = sequences_of_pairs(64 * 3000, run["pairs"], random)
+        model.fit(x, y, batch_size=64, shuffle=False, verbose=0)
     x, y = sequences_of_pairs(4000, run["pairs"], random)
     said = model.predict(x, batch_size=1000, verbose=0).argmax(axis=1)
     return {"weights": model.count_params(), "accuracy": f"{np.mean(said == y):.4f}"}

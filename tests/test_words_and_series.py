@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -16,8 +17,9 @@ CHAPTER = chapter_11.FOLDER.parents[1] / "chapters" / "11_words_and_series.ipynb
 @pytest.fixture(scope="module")
 def chapter():
     """What the chapter itself defines and does not train, by name."""
-    space = {"np": np, "words": words, "series": series}
+    space = {"np": np, "words": words, "series": series, "Counter": Counter}
     wanted = ("n_grams", "count", "kneser_ney", "autoregression")
+    wanted += ("discounts", "levels", "probability")
     for cell in json.loads(CHAPTER.read_text())["cells"]:
         source = "".join(cell["source"])
         if source.startswith(tuple(f"def {name}(" for name in wanted)):
@@ -90,13 +92,34 @@ def by_hand(grams, gram, d):
     return (max(same.count(gram) - d, 0) + d * len(set(same)) * lower) / len(same)
 
 
+def test_with_one_discount_the_dictionaries_are_the_arrays(chapter, monkeypatch):
+    names = ["anna", "ana", "nana", "hanna"]
+    p = chapter["kneser_ney"](chapter["count"](names, 3), 0.9)
+    monkeypatch.setitem(chapter, "discounts", lambda counts: (0, 0.9, 0.9, 0.9))
+    levels = list(chapter["levels"](names, 3))
+    for gram in np.ndindex(3, 27, 27):
+        assert chapter["probability"](gram, levels) == pytest.approx(p[gram])
+
+
+def test_three_discounts_are_those_of_the_counts_of_counts(chapter):
+    counts = Counter(dict(enumerate([1] * 40 + [2] * 20 + [3] * 10 + [4] * 5 + [9])))
+    y = 40 / (40 + 2 * 20)
+    expected = (0, 1 - 2 * y * 20 / 40, 2 - 3 * y * 10 / 20, 3 - 4 * y * 5 / 10)
+    assert chapter["discounts"](counts) == pytest.approx(expected)
+    levels = list(chapter["levels"](words.load_names()[0][:3000], 4))
+    for context in ((0, 0, 0), (2, 15, 2), (26, 26, 26)):
+        shares = [chapter["probability"]((*context, k), levels) for k in range(27)]
+        assert sum(shares) == pytest.approx(1) and min(shares) > 0
+
+
 # The long text and the pairs.
 
 
 def test_each_batch_goes_on_where_the_one_before_ended():
     names = words.load_names()[0][:200]
-    x, y = chapter_11.pieces_of(names, streams=10, piece=4)
+    x, y = words.pieces(names, streams=10, steps=4)
     assert x.shape == y.shape and x.shape[1] == 4 and len(x) % 10 == 0
+    assert 0 <= sum(len(name) + 1 for name in names) - x.size < 10 * 4  # less than a piece each
     stream = np.concatenate(x.reshape(-1, 10, 4)[:, 3])
     later = np.concatenate(y.reshape(-1, 10, 4)[:, 3])
     assert (stream[1:] == later[:-1]).all()

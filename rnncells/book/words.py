@@ -48,6 +48,25 @@ def encode(names):
     return inputs, targets
 
 
+def pieces(names, streams, steps):
+    """The names as one text, cut for a layer that carries its state.
+
+    Row i of each batch of ``streams`` pieces goes on where row i of the batch before ended.
+
+    Args:
+        names: As for ``encode``; in the text a boundary stands between two of them.
+        streams: At how many places the text is read at once: the batch size.
+        steps: Letters in a piece.
+
+    Returns:
+        ``(inputs, targets)``: int32 arrays (pieces, steps); targets are the inputs one step later.
+    """
+    text = np.concatenate([[BOUNDARY], *(row[row > 0] for row in encode(names)[1])])
+    length = (len(text) - 1) // streams // steps * steps  # of each stream
+    read, later = (t[: streams * length].reshape(streams, -1, steps) for t in (text[:-1], text[1:]))
+    return tuple(np.swapaxes(t, 0, 1).reshape(-1, steps).astype("int32") for t in (read, later))
+
+
 def codes(beginning):
     """The boundary, and the codes of the letters with which a name begins."""
     if len(beginning) > LONGEST or not all("a" <= letter <= "z" for letter in beginning):
