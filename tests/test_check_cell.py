@@ -341,10 +341,40 @@ def test_select_and_exclude():
     assert names_of(rest) == [name for name in state if name != "reset_begins_again"]
 
 
-def test_what_a_selected_check_needs_is_run_and_not_reported():
-    (result,) = check_cell(zoo.on_layer(zoo.OutputOnly), select="fit_trains_it", on_fail=None)
-    assert result["status"] == "skipped"
-    assert str(result["exception"]) == "call_returns_a_pair failed first"
+def test_what_a_selected_check_needs_is_reported_where_it_fails():
+    given = zoo.on_layer(zoo.OutputOnly)
+    report = check_cell(given, select="masks", on_fail=None)
+    failed, *skipped = report
+    assert (failed["check_name"], failed["status"]) == ("call_returns_a_pair", "failed")
+    assert {result["status"] for result in skipped} == {"skipped"} and len(skipped) == 7
+    assert str(skipped[0]["exception"]) == "call_returns_a_pair failed first"
+    assert "7 not reached, because call_returns_a_pair failed" in str(report)
+    with pytest.raises(AssertionError, match="expected call to return a pair"):
+        check_cell(given, select=["masks"])
+
+
+def test_an_excluded_check_that_stops_others_is_named():
+    report = check_cell(zoo.on_layer(zoo.OutputOnly), exclude=["call_returns_a_pair"])
+    assert f"{GENERAL - 4} not reached, because call_returns_a_pair failed" in str(report)
+    markdown = report.to_markdown()
+    assert f"{GENERAL - 4} not reached, because `call_returns_a_pair` failed." in markdown
+
+
+def test_a_loss_on_purpose_leaves_the_other_checks():
+    reasons = {"call_adds_no_loss": "on purpose"}
+    report = check_cell(zoo.on_layer(zoo.LossInside), expected_failed_checks=reasons)
+    assert len(names_of(report, "passed")) > 50
+    assert "not reached, because call_adds_no_loss failed" in str(report)
+
+
+def test_what_selected_tests_need_is_a_test_of_its_own():
+    mark = parametrize_with_checks([zoo.on_layer(zoo.OutputOnly)], select=["masks"])
+    subject, check = mark.args[1][-1].values
+    with pytest.raises(AssertionError, match="expected call to return a pair"):
+        check(subject)
+    mark = parametrize_with_checks([SimpleRNNCell(2)], select=["masks"])
+    subject, check = mark.args[1][-1].values
+    check(subject)
 
 
 def test_an_expected_failure_that_passes_is_a_failure():
@@ -503,8 +533,8 @@ def test_as_a_plugin(tmp_path):
     plugin = () if "rnncells" in pytest_plugins_installed() else ("-p", "pytest_rnncells")
     report = "--cell-report=report.md"
     done = shell(tmp_path, "-m", "pytest", *plugin, report, "-p", "no:cacheprovider")
-    assert "test_them.py: SimpleRNNCell (0): 9 passed\n" in done.stdout, done.stdout
-    assert "test_them.py: Forgetful (1): 8 passed, 1 failed\n" in done.stdout
+    assert "test_them.py: SimpleRNNCell (0): 10 passed\n" in done.stdout, done.stdout
+    assert "test_them.py: Forgetful (1): 9 passed, 1 failed\n" in done.stdout
     table = (tmp_path / "report.md").read_text()
     assert "| `every_feature_matters` | failed | Forgetful: expected every feature" in table
 

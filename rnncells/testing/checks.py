@@ -54,7 +54,11 @@ class CheckFailed(AssertionError):
 
 
 class NotReached(SkipTest):
-    """A check that another one needs has failed."""
+    """A check is not run, because another one, ``blocker``, has failed."""
+
+    def __init__(self, blocker):
+        super().__init__(f"{blocker.name} failed first")
+        self.blocker = blocker
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,12 +92,18 @@ class Check:
             raise
 
     def _call(self, subject):
+        if blocker := self.blocker(subject):
+            raise NotReached(blocker)
+        self.run(subject)
+        subject.has_passed(self)
+
+    def blocker(self, subject):
+        """The check whose failure leaves nothing to judge here; None where there is none."""
         for earlier in CHECKS[: CHECKS.index(self)]:
             needed = earlier.needed or earlier.name in self.follows
             if needed and not subject.passes(earlier):
-                raise NotReached(f"{earlier.name} failed first")
-        self.run(subject)
-        subject.has_passed(self)
+                return earlier.blocker(subject) or earlier
+        return None
 
     def run(self, subject):
         try:
@@ -281,7 +291,6 @@ def states_are_as_declared(subject):
     "call to add no loss",
     "the loop of keras.layers.RNN is compiled, and a loss cannot leave it: return what the loss "
     "needs as the output or a state, and add the loss in a layer behind RNN",
-    needed=True,
     since="1.0",
 )
 def call_adds_no_loss(subject):
@@ -560,7 +569,7 @@ def symbolic_shapes_are_real(subject):
     "contract",
     "a compiled fit to train it, on a batch of three and a last one of two",
     "make what call needs in training anew at every step, and keep no tensor in an attribute",
-    follows=("zeros_stay_finite",),
+    follows=("call_adds_no_loss", "zeros_stay_finite"),
 )
 def fit_trains_it(subject):
     model = subject.classifier()
@@ -980,7 +989,7 @@ def mixed_precision_computes_in_half(subject):
     "the gradients of automatic differentiation to be those of finite differences",
     "look for stop_gradient, rounding, a cast to a narrower type, or a hand-written derivative in "
     "call",
-    follows=("zeros_stay_finite",),
+    follows=("call_adds_no_loss", "zeros_stay_finite"),
 )
 def gradients_are_right(subject):
     single = "float32", 1e-3, 2e-2

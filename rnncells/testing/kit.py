@@ -39,8 +39,9 @@ def check_cell(
             one, which is the stronger test: it does not depend on the configuration.
         input_shape: (steps, features) of the sequences to try, or (steps, ...) for a cell whose
             inputs have more axes; at least 4 steps.
-        select: A list of names of checks or groups; no others are run.
-        exclude: A list of names of checks or groups that are not run.
+        select: A list of names of checks or groups; no others are reported, but for one that
+            fails and that they need.
+        exclude: A list of names of checks or groups that are not reported.
         expected_failed_checks: A dict from the name of a check to the reason why it fails. One
             that passes all the same is a failure, so that a repaired fault is noticed.
         at_least: A number of checks. Where fewer are run and not skipped, that is a failure.
@@ -65,8 +66,7 @@ def check_cell(
         subject = Subject(cell, input_shape)
     checks = _chosen(subject, select, exclude, at_least)
     report = Report(subject)
-    for check in checks:
-        status, exception = _outcome(check, subject, reasons.get(check.name))
+    for check, status, exception in _outcomes(checks, subject, reasons, _excluded(exclude)):
         if status == "failed" and on_fail == "raise":
             raise exception
         if status == "failed" and on_fail == "warn":
@@ -105,8 +105,8 @@ def parametrize_with_checks(
         cells: Cells, or functions that make one, as for ``check_cell``.
         expected_failed_checks: A function of a cell that returns a dict from the name of a check
             to the reason why it fails on that cell; or None. Its tests are strict xfails.
-        input_shape, select, exclude, at_least: As for ``check_cell``; ``at_least`` is a test of its
-            own for each cell.
+        input_shape, select, exclude, at_least: As for ``check_cell``; ``at_least``, and what the
+            selected checks need, are each a test of its own for each cell.
 
     Returns:
         The decorator, ``pytest.mark.parametrize`` over ``cell`` and ``check``.
@@ -118,7 +118,10 @@ def parametrize_with_checks(
         reasons = _reasons(expected_failed_checks(cell) if expected_failed_checks else None)
         with undisturbed():
             subject = Subject(cell, input_shape)
-        for check in _chosen(subject, select, exclude, at_least):
+        checks = _chosen(subject, select, exclude, at_least)
+        if select is not None:
+            checks.append(WhatTheyNeed(checks, _excluded(exclude)))
+        for check in checks:
             reason = reasons.get(check.name)
             marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason is not None else []
             name = f"{number}-{subject.name}-{check.name}"
@@ -148,6 +151,22 @@ class EnoughChecks:
             )
 
 
+class WhatTheyNeed:
+    """A check of the checks: that none is left out because of a failure that nobody sees."""
+
+    name, group = "what_they_need_passes", "contract"
+
+    def __init__(self, checks, excluded):
+        self.checks = [check for check in checks if check in CHECKS]
+        self.seen = {check.name for check in self.checks} | excluded
+
+    def __call__(self, subject):
+        for check in self.checks:
+            blocker = check.blocker(subject)
+            if blocker and blocker.name not in self.seen:
+                blocker(subject)
+
+
 def _chosen(subject, select, exclude, at_least):
     selected, excluded = _named("select", select), _named("exclude", exclude)
     checks = [c for c in CHECKS if issubclass(subject.cell_class, c.only_for)]
@@ -170,6 +189,24 @@ def _named(what, names):
         expected = f"names of groups and checks ({', '.join(known)})"
         raise ValueError(f"check_cell: {what}: expected {expected}; got {', '.join(unknown)}.")
     return names
+
+
+def _excluded(exclude):
+    """The names of the checks that ``exclude`` names, itself or by their group."""
+    names = _named("exclude", exclude)
+    return {check.name for check in CHECKS if {check.name, check.group} & names}
+
+
+def _outcomes(checks, subject, reasons, excluded):
+    """(check, status, exception) for each, and for a failure outside that stops one of them."""
+    seen = {check.name for check in checks} | excluded
+    for check in checks:
+        status, exception = _outcome(check, subject, reasons.get(check.name))
+        blocker = getattr(exception, "blocker", None)
+        if blocker and blocker.name not in seen:
+            seen.add(blocker.name)
+            yield blocker, *_outcome(blocker, subject)
+        yield check, status, exception
 
 
 def _outcome(check, subject, reason=None):

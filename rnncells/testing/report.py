@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import platform
 import textwrap
+from collections import Counter
 
 import keras
 
@@ -48,6 +49,7 @@ class Report(list):
             lines.append(line)
             if result["status"] == "xfail":
                 lines.append(f"  as expected: {result['expected_to_fail_reason']}")
+        lines += [f"{n} not reached, because {name} failed" for name, n in self._blockers()]
         return "\n".join(lines)
 
     def to_markdown(self):
@@ -67,6 +69,8 @@ class Report(list):
                 what += f" As expected: {result['expected_to_fail_reason']}."
             what = what.replace("|", "\\|").replace("\n", " ")
             lines.append(f"| `{result['check_name']}` | {result['status']} | {what} |")
+        for name, n in self._blockers():
+            lines += ["", f"{n} not reached, because `{name}` failed."]
         return "\n".join(lines) + "\n"
 
     def to_json(self):
@@ -83,6 +87,12 @@ class Report(list):
         for result in self:
             if result["status"] != "passed" and not isinstance(result["exception"], NotReached):
                 yield result
+
+    def _blockers(self):
+        """(the name of a check, how many were not run because it failed)"""
+        exceptions = [result["exception"] for result in self]
+        found = [e.blocker.name for e in exceptions if isinstance(e, NotReached)]
+        return Counter(found).items()
 
 
 def counts(results):
