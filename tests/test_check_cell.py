@@ -154,7 +154,99 @@ class Attention(zoo.Layered):
         return h, [h, memory]
 
 
-for cls in (RunningVariance, SparseDecay, Attention):
+class Activated(zoo.Layered):
+    """Its activation is written into the configuration, and not turned back."""
+
+    def __init__(self, units=4, activation=ops.tanh, **kwargs):
+        super().__init__(units, **kwargs)
+        self.activation = activation
+
+    def call(self, inputs, states):
+        h = self.activation(self.affine(inputs, states[0]))
+        return h, [h]
+
+    def get_config(self):
+        activation = keras.activations.serialize(self.activation)
+        return {"activation": activation, **super().get_config()}
+
+
+class FunctionInConfig(Activated):
+    def get_config(self):
+        return {**super().get_config(), "activation": self.activation}
+
+
+class TextInConfig(zoo.Layered):
+    """A number becomes a text."""
+
+    def __init__(self, units=4, leak=0.5, **kwargs):
+        super().__init__(units, **kwargs)
+        self.leak = leak
+
+    def call(self, inputs, states):
+        h = self.leak * ops.tanh(self.affine(inputs, states[0]))
+        return h, [h]
+
+    def get_config(self):
+        return {"leak": str(self.leak), **super().get_config()}
+
+
+class Around(keras.layers.Layer):
+    """A cell around another one, which its configuration holds and nothing makes again."""
+
+    def __init__(self, cell=None, **kwargs):
+        super().__init__(**kwargs)
+        self.cell = cell or keras.layers.GRUCell(4)
+        self.state_size = self.cell.state_size
+
+    def build(self, input_shape):
+        self.cell.build(input_shape)
+
+    def call(self, inputs, states):
+        output, states = self.cell(inputs, states)
+        return 0.5 * output, states
+
+    def get_config(self):
+        return {**super().get_config(), "cell": keras.saving.serialize_keras_object(self.cell)}
+
+
+class AroundRaw(Around):
+    def get_config(self):
+        return {**super().get_config(), "cell": self.cell}
+
+
+class AroundMadeAgain(Around):
+    """This one is sound."""
+
+    def build(self, input_shape):
+        if not self.cell.built:
+            super().build(input_shape)
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{**config, "cell": keras.saving.deserialize_keras_object(config["cell"])})
+
+
+class InnerDropout(AffineRNNCell):
+    """A layer inside that was given no dtype."""
+
+    def __init__(self, units, **kwargs):
+        super().__init__(units, **kwargs)
+        self.drop = keras.layers.Dropout(0.5)
+
+    def call(self, inputs, states, training=False):
+        h = ops.tanh(self.affine(self.drop(inputs, training=training), states[0]))
+        return h, [h]
+
+
+WRONG_COPIES = {
+    Activated: "got a str as activation where it was a function; .* keras.activations.get",
+    FunctionInConfig: "got a dict as activation where it was a function; .* keras.activations.get",
+    TextInConfig: "got leak = '0.5' where it was 0.5; ",
+    Around: "ict' object has no attribute 'state_size'; .* in from_config turn config..cell",
+    AroundRaw: "got a GRUCell under 'cell' in get_config; .* from_config",
+}
+
+for cls in (RunningVariance, SparseDecay, Attention, *WRONG_COPIES, AroundMadeAgain):
     keras.saving.register_keras_serializable("test_check_cell")(cls)
 
 
@@ -254,6 +346,38 @@ def test_an_argument_missing_from_the_config_of_an_instance_is_seen(value):
     results = check_cell(Forgetful(4, own=value), on_fail=None)
     failed = [result["check_name"] for result in results if result["status"] == "failed"]
     assert failed == ["config_makes_the_same_cell"]
+
+
+@pytest.mark.parametrize("cls", WRONG_COPIES, ids=lambda cls: cls.__name__)
+def test_where_a_copy_is_at_fault_the_configuration_is_accused(cls):
+    results = check_cell(cls(), on_fail=None)
+    (failed,) = [result for result in results if result["status"] == "failed"]
+    assert failed["check_name"] == "config_makes_the_same_cell"
+    assert re.search(WRONG_COPIES[cls], str(failed["exception"]))
+
+
+def test_a_copy_at_fault_is_accused_outside_the_selection_too():
+    with pytest.raises(AssertionError, match=WRONG_COPIES[TextInConfig]):
+        check_cell(TextInConfig(), select="masks")
+
+
+@pytest.mark.parametrize("cls", [Activated, FunctionInConfig, Around, AroundRaw])
+def test_the_accusation_of_a_function_is_the_same(cls):
+    with pytest.raises(AssertionError, match=WRONG_COPIES[cls]):
+        check_cell(cls, select="config_makes_the_same_cell")
+
+
+def test_a_cell_around_a_cell_passes():
+    check_cell(AroundMadeAgain())
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="the others mix dtypes")
+def test_a_layer_inside_without_a_dtype_is_named_by_the_dtype():
+    results = check_cell(InnerDropout(4), on_fail=None)
+    failed = {r["check_name"]: str(r["exception"]) for r in results if r["status"] == "failed"}
+    assert list(failed) == ["mixed_precision_computes_in_half"]
+    (sentence,) = failed.values()
+    assert "layers inside the cell with dtype=self.dtype_policy" in sentence
 
 
 def test_the_callers_policy_does_not_matter():
@@ -576,13 +700,16 @@ def test_wrong_arguments_get_one_sentence(arguments, error, message):
         check_cell(**{"cell": SimpleRNNCell(4), **arguments})
 
 
-def test_a_cell_that_cannot_be_made_again_is_said_to_need_a_function():
+def test_a_cell_that_cannot_be_made_again_fails_by_its_configuration():
     class Fixed(keras.layers.Layer):
         def __init__(self, function, **kwargs):
             super().__init__(**kwargs)
 
-    with pytest.raises(TypeError, match=r"pass a function, as in check_cell\(lambda: Fixed"):
+    with pytest.raises(AssertionError) as failure:
         check_cell(Fixed(object()))
+    assert failure.value.check_name == "config_makes_the_same_cell"
+    assert "return it from get_config" in str(failure.value)
+    assert "pass a function, as in check_cell(lambda: Fixed(...))" in str(failure.value)
 
 
 def test_the_cell_and_the_process_are_left_as_they_were(tmp_path, monkeypatch):

@@ -3,9 +3,9 @@
 import warnings
 from unittest import SkipTest
 
-from rnncells.testing.checks import CHECKS, CheckFailed, undisturbed
+from rnncells.testing.checks import CHECKS, CheckFailed
 from rnncells.testing.report import Report
-from rnncells.testing.subject import Subject
+from rnncells.testing.subject import Subject, undisturbed
 
 
 def check_cell(
@@ -35,8 +35,10 @@ def check_cell(
 
     Args:
         cell: A Keras cell, a layer with ``call(inputs, states)`` and ``state_size``; it is copied
-            through its ``get_config`` and not touched. Or a function without arguments that makes
-            one, which is the stronger test: it does not depend on the configuration.
+            through its ``get_config``, each copy with the dtype that a check needs, and not
+            touched. Or a function without arguments that makes one, under a global dtype policy:
+            then the other checks do not depend on the configuration, and layers inside that were
+            given no dtype follow the policy.
         input_shape: (steps, features) of the sequences to try, or (steps, ...) for a cell whose
             inputs have more axes; at least 4 steps.
         select: A list of names of checks or groups; no others are reported, but for one that
@@ -56,7 +58,7 @@ def check_cell(
     Raises:
         AssertionError: A check failed; one sentence with what was expected, what came, and the
             likely repair.
-        TypeError: ``cell`` is not a cell, or cannot be made a second time.
+        TypeError: ``cell`` is not a cell, or a function that does not make one.
         ValueError: An argument is not as described above.
     """
     if on_fail not in ("raise", "warn", None):

@@ -8,7 +8,8 @@ from collections import Counter
 
 import keras
 
-from rnncells.testing.checks import VERSION, NotReached
+from rnncells.testing.checks import VERSION
+from rnncells.testing.found import NotReached
 
 BACK_ENDS = {"tensorflow": ("tensorflow", "tensorflow-cpu"), "jax": ("jax",), "torch": ("torch",)}
 
