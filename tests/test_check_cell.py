@@ -578,6 +578,8 @@ class Forgetful(keras.layers.Layer):
     def call(self, inputs, states):
         h = states[0] + ops.tanh(self.rate * inputs[:, :1])
         return h, [h]
+
+made = SimpleRNNCell(4)
 """
 
 
@@ -592,6 +594,11 @@ def shell(folder, *arguments):
 def cells_here(tmp_path, monkeypatch):
     """A folder with cells in a file, as the place where a command is given."""
     (tmp_path / "some_cells.py").write_text(CELLS)
+    (tmp_path / "broken.py").write_text("1 / 0")
+    (tmp_path / "wrong.py").write_text("def cell(:")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "helper.py").write_text("from rnncells import SimpleRNNCell")
+    (tmp_path / "sub" / "beside.py").write_text("from helper import SimpleRNNCell")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", sys.path[:])
     yield tmp_path
@@ -613,17 +620,36 @@ def test_the_command_reports(cells_here, capsys):
     assert "as expected: one" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("cell", [["some_cells.py:made"], ["sub/beside.py:SimpleRNNCell", "4"]])
+def test_the_command_takes_an_instance_and_what_lies_beside_a_file(cells_here, capsys, cell):
+    from rnncells.testing.__main__ import main
+
+    assert not main([cell[0], "--select", "reset_begins_again", *cell[1:]])
+    assert "SimpleRNNCell, sequences of 5 steps x 3: 1 passed" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["some_cells.py"], "expected MODULE:CELL, as in cells.py:MyCell; got 'some_cells.py'."),
         (["some_cells:No"], "expected a cell in some_cells; got 'No', which is not there."),
-        (["none.py:No"], "expected a Python file; got 'none.py', which is not there."),
+        ([":Cell"], "expected MODULE:CELL, as in cells.py:MyCell; got ':Cell'."),
+        (
+            ["none.py:No"],
+            "a module that can be imported; got none.py: FileNotFoundError: no such f",
+        ),
+        (["broken.py:No"], "got broken.py: ZeroDivisionError: division by zero."),
+        (["wrong.py:No"], "got wrong.py: SyntaxError: "),
+        (
+            ["some_cells.py:made", "units=4"],
+            "no arguments for made, which is a cell already; got u",
+        ),
         (["nowhere_at_all:No"], "No module named 'nowhere_at_all'"),
         (["some_cells:Forgetful"], "got one that raises TypeError: "),
         (["some_cells:Forgetful", "4", "--input-shape=5,x"], "expected ints, as in 5,3; got '5,x'"),
         (["some_cells:Forgetful", "4", "--expect=x"], "expected CHECK=REASON; got 'x'"),
         (["some_cells:Forgetful", "4", "--select=speed"], "select: expected names of groups"),
+        (["some_cells:Forgetful", "--select=state", "4", "rat=1"], "argument 'rat'"),
     ],
 )
 def test_the_command_refuses_in_one_sentence(cells_here, capsys, arguments, message):
@@ -631,8 +657,8 @@ def test_the_command_refuses_in_one_sentence(cells_here, capsys, arguments, mess
 
     with pytest.raises(SystemExit) as refused:
         main(arguments)
-    said = str(refused.value) if isinstance(refused.value.code, str) else capsys.readouterr().err
-    assert message in said.splitlines()[-1]
+    assert message in capsys.readouterr().err.splitlines()[-1]
+    assert refused.value.code == 2
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="run once")
@@ -692,12 +718,39 @@ def test_other_shapes_of_input():
         ({"expected_failed_checks": {"nothing": ""}}, ValueError, "got nothing"),
         ({"select": "speed"}, ValueError, "select: expected names of groups and checks .* got sp"),
         ({"exclude": ["a", "b"]}, ValueError, "exclude: expected .*; got a, b"),
+        ({"cell": lambda: 1 / 0}, TypeError, "got one that raises ZeroDivisionError: division by"),
+        ({"select": ["mask"]}, ValueError, r"groups and checks \(as in masks\); got mask"),
+        ({"select": 5}, ValueError, "select: expected a list of names of groups .*; got 5"),
+        ({"select": [5]}, ValueError, r"select: expected a list of names of groups .*; got \[5\]"),
+        ({"select": []}, ValueError, "expected select and exclude to leave a check; got none"),
+        (
+            {"expected_failed_checks": ["fit_trains_it"]},
+            ValueError,
+            "expected a dict from names of checks to reasons; got .'fit_trains_it'",
+        ),
+        (
+            {"select": "state", "expected_failed_checks": {"mask_everywhere": "no"}},
+            ValueError,
+            "names of checks that are run here; got mask_everywhere, not run here; take it out",
+        ),
         ({"at_least": 99}, ValueError, "at_least: expected an int from 1 to .*; got 99"),
     ],
 )
 def test_wrong_arguments_get_one_sentence(arguments, error, message):
     with pytest.raises(error, match=message):
         check_cell(**{"cell": SimpleRNNCell(4), **arguments})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((SimpleRNNCell(4),), "expected a list of cells or of functions .*; got <SimpleRNNCell"),
+        (([SimpleRNNCell], {"fit_trains_it": "no"}), "expected a function of a cell .* got {'fit"),
+    ],
+)
+def test_wrong_arguments_of_the_decorator_get_one_sentence(arguments, message):
+    with pytest.raises(TypeError, match=message):
+        parametrize_with_checks(*arguments)
 
 
 def test_a_cell_that_cannot_be_made_again_fails_by_its_configuration():

@@ -1,11 +1,16 @@
 """A conformance kit for any Keras cell: ``check_cell`` and ``parametrize_with_checks``."""
 
+import difflib
 import warnings
 from unittest import SkipTest
+
+import keras
 
 from rnncells.testing.checks import CHECKS, CheckFailed
 from rnncells.testing.report import Report
 from rnncells.testing.subject import Subject, undisturbed
+
+BY_NAME = {check.name: check for check in CHECKS}
 
 
 def check_cell(
@@ -67,6 +72,7 @@ def check_cell(
     with undisturbed():
         subject = Subject(cell, input_shape)
     checks = _chosen(subject, select, exclude, at_least)
+    _demand_run(reasons, checks)
     report = Report(subject)
     for check, status, exception in _outcomes(checks, subject, reasons, _excluded(exclude)):
         if status == "failed" and on_fail == "raise":
@@ -112,15 +118,21 @@ def parametrize_with_checks(
 
     Returns:
         The decorator, ``pytest.mark.parametrize`` over ``cell`` and ``check``.
+
+    Raises:
+        TypeError: ``cells`` is no list of cells, or ``expected_failed_checks`` no function.
+        ValueError: An argument is not as described above.
     """
     import pytest
 
+    _demand_many(cells, expected_failed_checks)
     parameters = []
     for number, cell in enumerate(cells):
         reasons = _reasons(expected_failed_checks(cell) if expected_failed_checks else None)
         with undisturbed():
             subject = Subject(cell, input_shape)
         checks = _chosen(subject, select, exclude, at_least)
+        _demand_run(reasons, checks)
         if select is not None:
             checks.append(WhatTheyNeed(checks, _excluded(exclude)))
         for check in checks:
@@ -174,6 +186,8 @@ def _chosen(subject, select, exclude, at_least):
     checks = [c for c in CHECKS if issubclass(subject.cell_class, c.only_for)]
     checks = [c for c in checks if select is None or {c.name, c.group} & selected]
     checks = [c for c in checks if not {c.name, c.group} & excluded]
+    if not checks:
+        raise ValueError("check_cell: expected select and exclude to leave a check; got none.")
     if at_least is None:
         return checks
     if type(at_least) is not int or not 0 < at_least <= len(checks):
@@ -183,14 +197,22 @@ def _chosen(subject, select, exclude, at_least):
 
 
 def _named(what, names):
-    if isinstance(names, str):
-        names = [names]
-    names = set(names or ())
-    known = dict.fromkeys([c.group for c in CHECKS] + [c.name for c in CHECKS])
-    if unknown := sorted(names - set(known)):
-        expected = f"names of groups and checks ({', '.join(known)})"
+    names = [names] if isinstance(names, str) else [] if names is None else names
+    groups = list(dict.fromkeys(check.group for check in CHECKS))
+    if not (isinstance(names, (list, tuple, set)) and all(isinstance(n, str) for n in names)):
+        expected = f"a list of names of groups and checks, as in {groups[:1]}"
+        raise ValueError(f"check_cell: {what}: expected {expected}; got {names!r}.")
+    if unknown := sorted(set(names) - {*groups, *BY_NAME}):
+        expected = f"names of groups and checks (as in {_nearest(unknown, groups)})"
         raise ValueError(f"check_cell: {what}: expected {expected}; got {', '.join(unknown)}.")
-    return names
+    return set(names)
+
+
+def _nearest(unknown, otherwise):
+    """The names of checks and groups that may have been meant."""
+    known = [*dict.fromkeys(check.group for check in CHECKS), *BY_NAME]
+    near = [match for name in unknown for match in difflib.get_close_matches(name, known)]
+    return ", ".join(near or otherwise)
 
 
 def _excluded(exclude):
@@ -228,11 +250,33 @@ def _outcome(check, subject, reason=None):
 
 
 def _reasons(expected_failed_checks):
-    reasons = dict(expected_failed_checks or {})
-    names = [check.name for check in CHECKS]
-    if unknown := sorted(set(reasons) - set(names)):
-        raise ValueError(
-            f"expected_failed_checks: expected names of checks ({', '.join(names)}); "
-            f"got {', '.join(unknown)}."
-        )
+    reasons = {} if expected_failed_checks is None else expected_failed_checks
+    if not isinstance(reasons, dict):
+        expected = "a dict from names of checks to reasons"
+        raise ValueError(f"expected_failed_checks: expected {expected}; got {reasons!r}.")
+    if unknown := sorted(set(reasons) - set(BY_NAME)):
+        expected = f"names of checks (as in {_nearest(unknown, [CHECKS[0].name])})"
+        got = ", ".join(unknown)
+        raise ValueError(f"expected_failed_checks: expected {expected}; got {got}.")
     return reasons
+
+
+def _demand_run(reasons, checks):
+    if idle := sorted(set(reasons) - {check.name for check in checks}):
+        raise ValueError(
+            "expected_failed_checks: expected names of checks that are run here; got "
+            f"{', '.join(idle)}, not run here; take it out, or let select and exclude leave it in."
+        )
+
+
+def _demand_many(cells, expected_failed_checks):
+    if isinstance(cells, keras.layers.Layer) or not hasattr(cells, "__iter__"):
+        expected = "a list of cells or of functions that make one"
+        raise TypeError(
+            f"parametrize_with_checks: expected {expected}; got {cells!r}; write [...]."
+        )
+    if not (expected_failed_checks is None or callable(expected_failed_checks)):
+        raise TypeError(
+            "parametrize_with_checks: expected_failed_checks: expected a function of a cell that "
+            f"returns a dict; got {expected_failed_checks!r}; write lambda cell: ... before it."
+        )
