@@ -428,6 +428,13 @@ def test_the_report_counts_and_names():
     assert report.count("skipped") == 1 + 6  # counted, and not one line for each
 
 
+def test_the_report_says_the_whole_reason_of_a_skip():
+    report = check_cell(lambda: Peephole(4, start=0.5), select="reset_begins_again")
+    (result,) = report
+    assert result["status"] == "skipped"
+    assert str(report).splitlines()[-1].endswith(str(result["exception"]))
+
+
 def test_the_reports_forms():
     report = check_cell(zoo.on_layer(zoo.UnusedWeight), on_fail=None)
     markdown = report.to_markdown()
@@ -649,7 +656,7 @@ def test_the_command_takes_an_instance_and_what_lies_beside_a_file(cells_here, c
         (["some_cells:Forgetful", "4", "--input-shape=5,x"], "expected ints, as in 5,3; got '5,x'"),
         (["some_cells:Forgetful", "4", "--expect=x"], "expected CHECK=REASON; got 'x'"),
         (["some_cells:Forgetful", "4", "--select=speed"], "select: expected names of groups"),
-        (["some_cells:Forgetful", "--select=state", "4", "rat=1"], "argument 'rat'"),
+        (["some_cells:Forgetful", "--select=state", "4", "rat=1"], "Forgetful: {'rat': 1}."),
     ],
 )
 def test_the_command_refuses_in_one_sentence(cells_here, capsys, arguments, message):
@@ -676,7 +683,10 @@ def test_as_a_plugin(tmp_path):
         "from cells import *\n"
         "from rnncells.testing import parametrize_with_checks\n"
         "chosen = ['masks', 'every_feature_matters']\n"
-        "@parametrize_with_checks([SimpleRNNCell(2), Forgetful(3)], select=chosen, at_least=8)\n"
+        "def reasons(cell):\n"
+        "    return {'mask_everywhere': 'a try'} if type(cell) is Forgetful else {}\n"
+        "cells = [SimpleRNNCell(2), Forgetful(3)]\n"
+        "@parametrize_with_checks(cells, reasons, select=chosen, at_least=8)\n"
         "def test_cell(cell, check):\n"
         "    check(cell)\n"
     )
@@ -684,9 +694,11 @@ def test_as_a_plugin(tmp_path):
     report = "--cell-report=report.md"
     done = shell(tmp_path, "-m", "pytest", *plugin, report, "-p", "no:cacheprovider")
     assert "test_them.py: SimpleRNNCell (0): 10 passed\n" in done.stdout, done.stdout
-    assert "test_them.py: Forgetful (1): 9 passed, 1 failed\n" in done.stdout
+    assert "test_them.py: Forgetful (1): 8 passed, 2 failed\n" in done.stdout
     table = (tmp_path / "report.md").read_text()
     assert "| `every_feature_matters` | failed | Forgetful: expected every feature" in table
+    assert "take it out of expected_failed_checks. |" in table
+    assert "checks.py" not in done.stdout.replace("checks.py: CheckFailed", "")
 
 
 def pytest_plugins_installed():

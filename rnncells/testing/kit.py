@@ -152,6 +152,7 @@ class EnoughChecks:
         self.at_least, self.checks = at_least, checks
 
     def __call__(self, subject):
+        __tracebackhide__ = True
         for check in self.checks:
             if check.name not in subject.outcomes:  # in another process, or not yet
                 _outcome(check, subject)
@@ -175,6 +176,7 @@ class WhatTheyNeed:
         self.seen = {check.name for check in self.checks} | excluded
 
     def __call__(self, subject):
+        __tracebackhide__ = True
         for check in self.checks:
             blocker = check.blocker(subject)
             if blocker and blocker.name not in self.seen:

@@ -3,7 +3,6 @@
 import importlib.metadata
 import json
 import platform
-import textwrap
 from collections import Counter
 
 import keras
@@ -44,10 +43,7 @@ class Report(list):
         for group in dict.fromkeys(result["group"] for result in self):
             lines.append(f"  {group:<12} {counts(r for r in self if r['group'] == group)}")
         for result in self._worth_a_line():
-            line = f"{result['status']}: {result['check_name']}: {result['exception']}"
-            if result["status"] == "skipped":  # the whole reason is in the other forms
-                line = textwrap.shorten(line, 79, placeholder=" …")
-            lines.append(line)
+            lines.append(f"{result['status']}: {result['check_name']}: {result['exception']}")
             if result["status"] == "xfail":
                 lines.append(f"  as expected: {result['expected_to_fail_reason']}")
         lines += [f"{n} not reached, because {name} failed" for name, n in self._blockers()]
