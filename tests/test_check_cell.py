@@ -57,6 +57,41 @@ class Peephole(AffineRNNCell):
         return h[:, :3] * c[:, -3:], [h, 0.5 * c + ops.concatenate([h, -h], axis=-1)]
 
 
+class MinusABillionInASoftmax(zoo.Layered):
+    """Wrong in float16, where it is infinite, and coarse in bfloat16."""
+
+    def call(self, inputs, states):
+        a = self.affine(inputs, states[0])
+        h = ops.tanh(ops.softmax(ops.where(a > 0, a, -1e9), axis=-1))
+        return h, [h]
+
+
+class Picture(zoo.Layered):
+    """Its output has the axes of a picture."""
+
+    def call(self, inputs, states):
+        h = ops.tanh(self.affine(inputs, states[0]))
+        return ops.reshape(h, (-1, 2, self.units // 2)), [h]
+
+
+class FastWeights(zoo.Layered):
+    """This one is sound: its second state is a matrix."""
+
+    def __init__(self, units=4, **kwargs):
+        super().__init__(units, **kwargs)
+        self.state_size = [units, (units, units)]
+
+    def get_initial_state(self, batch_size=None):
+        shapes = (batch_size, self.units), (batch_size, self.units, self.units)
+        return [ops.zeros(shape, self.compute_dtype) for shape in shapes]
+
+    def call(self, inputs, states):
+        h, fast = states
+        fast = 0.9 * fast + 0.3 * h[:, :, None] * h[:, None]
+        h = ops.tanh(self.affine(inputs, h) + ops.sum(fast * h[:, None], axis=-1))
+        return h, [h, fast]
+
+
 class RunningVariance(zoo.Layered):
     """A state that must not be negative."""
 
@@ -246,7 +281,7 @@ WRONG_COPIES = {
     AroundRaw: "got a GRUCell under 'cell' in get_config; .* from_config",
 }
 
-for cls in (RunningVariance, SparseDecay, Attention, *WRONG_COPIES, AroundMadeAgain):
+for cls in (RunningVariance, SparseDecay, Attention, FastWeights, *WRONG_COPIES, AroundMadeAgain):
     keras.saving.register_keras_serializable("test_check_cell")(cls)
 
 
@@ -365,6 +400,20 @@ def test_a_copy_at_fault_is_accused_outside_the_selection_too():
 def test_the_accusation_of_a_function_is_the_same(cls):
     with pytest.raises(AssertionError, match=WRONG_COPIES[cls]):
         check_cell(cls, select="config_makes_the_same_cell")
+
+
+def test_a_state_that_is_a_matrix_passes():
+    check_cell(FastWeights())
+
+
+def test_float16_speaks_where_bfloat16_differs():
+    with pytest.raises(AssertionError, match="float16 ends at 65504.* no constant of -1e9"):
+        check_cell(MinusABillionInASoftmax, select="half_precision_stays_finite")
+
+
+def test_an_output_with_more_axes_is_told_to_be_flattened():
+    with pytest.raises(AssertionError, match=r"shape \(3, 2, 2\) .*; flatten the output in call"):
+        check_cell(Picture)
 
 
 def test_a_cell_around_a_cell_passes():

@@ -17,8 +17,6 @@ from pathlib import Path
 
 import keras
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 
 def main(arguments=None):
     options = parser().parse_intermixed_args(arguments)
