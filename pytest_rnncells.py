@@ -28,7 +28,9 @@ def pytest_terminal_summary(terminalreporter, config):
         for report in terminalreporter.stats.get(outcome, []):
             for cell, check in [v for k, v in report.user_properties if k == "rnncells"]:
                 file = report.nodeid.partition("::")[0]
-                cells.setdefault(f"{file}: {cell}", []).append((check, outcome, said(report)))
+                cells.setdefault(f"{file}: {cell}", []).append(
+                    (check, outcome, said(report, check))
+                )
     path = config.getoption("cell_report")
     if not cells and not path:
         return
@@ -49,8 +51,12 @@ def counts(rows):
     return ", ".join(f"{found.count(outcome)} {outcome}" for outcome in dict.fromkeys(found))
 
 
-def said(report):
+def said(report, check):
     """The sentence of a failure, or the reason of a skip."""
+    if str(report.longrepr).startswith("[XPASS(strict)] "):
+        reason = str(report.longrepr).removeprefix("[XPASS(strict)] ")
+        took = "got a pass; take it out of expected_failed_checks"
+        return f"expected {check} to fail ({reason}); {took}."
     if isinstance(report.longrepr, tuple):
         return report.longrepr[2].removeprefix("Skipped: ")
     crash = getattr(report.longrepr, "reprcrash", None)

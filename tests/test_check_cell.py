@@ -57,6 +57,41 @@ class Peephole(AffineRNNCell):
         return h[:, :3] * c[:, -3:], [h, 0.5 * c + ops.concatenate([h, -h], axis=-1)]
 
 
+class MinusABillionOfASine(zoo.Layered):
+    """Infinite in float16; and a sine of a large number is another one in bfloat16."""
+
+    def call(self, inputs, states):
+        a = self.affine(inputs, states[0])
+        h = ops.sin(100 * ops.softmax(ops.where(a > 0, a, -1e9), axis=-1))
+        return h, [h]
+
+
+class Picture(zoo.Layered):
+    """Its output has the axes of a picture."""
+
+    def call(self, inputs, states):
+        h = ops.tanh(self.affine(inputs, states[0]))
+        return ops.reshape(h, (-1, 2, self.units // 2)), [h]
+
+
+class FastWeights(zoo.Layered):
+    """This one is sound: its second state is a matrix."""
+
+    def __init__(self, units=4, **kwargs):
+        super().__init__(units, **kwargs)
+        self.state_size = [units, (units, units)]
+
+    def get_initial_state(self, batch_size=None):
+        shapes = (batch_size, self.units), (batch_size, self.units, self.units)
+        return [ops.zeros(shape, self.compute_dtype) for shape in shapes]
+
+    def call(self, inputs, states):
+        h, fast = states
+        fast = 0.9 * fast + 0.3 * h[:, :, None] * h[:, None]
+        h = ops.tanh(self.affine(inputs, h) + ops.sum(fast * h[:, None], axis=-1))
+        return h, [h, fast]
+
+
 class RunningVariance(zoo.Layered):
     """A state that must not be negative."""
 
@@ -154,7 +189,99 @@ class Attention(zoo.Layered):
         return h, [h, memory]
 
 
-for cls in (RunningVariance, SparseDecay, Attention):
+class Activated(zoo.Layered):
+    """Its activation is written into the configuration, and not turned back."""
+
+    def __init__(self, units=4, activation=ops.tanh, **kwargs):
+        super().__init__(units, **kwargs)
+        self.activation = activation
+
+    def call(self, inputs, states):
+        h = self.activation(self.affine(inputs, states[0]))
+        return h, [h]
+
+    def get_config(self):
+        activation = keras.activations.serialize(self.activation)
+        return {"activation": activation, **super().get_config()}
+
+
+class FunctionInConfig(Activated):
+    def get_config(self):
+        return {**super().get_config(), "activation": self.activation}
+
+
+class TextInConfig(zoo.Layered):
+    """A number becomes a text."""
+
+    def __init__(self, units=4, leak=0.5, **kwargs):
+        super().__init__(units, **kwargs)
+        self.leak = leak
+
+    def call(self, inputs, states):
+        h = self.leak * ops.tanh(self.affine(inputs, states[0]))
+        return h, [h]
+
+    def get_config(self):
+        return {"leak": str(self.leak), **super().get_config()}
+
+
+class Around(keras.layers.Layer):
+    """A cell around another one, which its configuration holds and nothing makes again."""
+
+    def __init__(self, cell=None, **kwargs):
+        super().__init__(**kwargs)
+        self.cell = cell or keras.layers.GRUCell(4)
+        self.state_size = self.cell.state_size
+
+    def build(self, input_shape):
+        self.cell.build(input_shape)
+
+    def call(self, inputs, states):
+        output, states = self.cell(inputs, states)
+        return 0.5 * output, states
+
+    def get_config(self):
+        return {**super().get_config(), "cell": keras.saving.serialize_keras_object(self.cell)}
+
+
+class AroundRaw(Around):
+    def get_config(self):
+        return {**super().get_config(), "cell": self.cell}
+
+
+class AroundMadeAgain(Around):
+    """This one is sound."""
+
+    def build(self, input_shape):
+        if not self.cell.built:
+            super().build(input_shape)
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{**config, "cell": keras.saving.deserialize_keras_object(config["cell"])})
+
+
+class InnerDropout(AffineRNNCell):
+    """A layer inside that was given no dtype."""
+
+    def __init__(self, units, **kwargs):
+        super().__init__(units, **kwargs)
+        self.drop = keras.layers.Dropout(0.5)
+
+    def call(self, inputs, states, training=False):
+        h = ops.tanh(self.affine(self.drop(inputs, training=training), states[0]))
+        return h, [h]
+
+
+WRONG_COPIES = {
+    Activated: "got a str as activation where it was a function; .* keras.activations.get",
+    FunctionInConfig: "got a dict as activation where it was a function; .* keras.activations.get",
+    TextInConfig: "got leak = '0.5' where it was 0.5; ",
+    Around: "ict' object has no attribute 'state_size'; .* in from_config turn config..cell",
+    AroundRaw: "got a GRUCell under 'cell' in get_config; .* from_config",
+}
+
+for cls in (RunningVariance, SparseDecay, Attention, FastWeights, *WRONG_COPIES, AroundMadeAgain):
     keras.saving.register_keras_serializable("test_check_cell")(cls)
 
 
@@ -256,6 +383,54 @@ def test_an_argument_missing_from_the_config_of_an_instance_is_seen(value):
     assert failed == ["config_makes_the_same_cell"]
 
 
+@pytest.mark.parametrize("cls", WRONG_COPIES, ids=lambda cls: cls.__name__)
+def test_where_a_copy_is_at_fault_the_configuration_is_accused(cls):
+    results = check_cell(cls(), on_fail=None)
+    (failed,) = [result for result in results if result["status"] == "failed"]
+    assert failed["check_name"] == "config_makes_the_same_cell"
+    assert re.search(WRONG_COPIES[cls], str(failed["exception"]))
+
+
+def test_a_copy_at_fault_is_accused_outside_the_selection_too():
+    with pytest.raises(AssertionError, match=WRONG_COPIES[TextInConfig]):
+        check_cell(TextInConfig(), select="masks")
+
+
+@pytest.mark.parametrize("cls", [Activated, FunctionInConfig, Around, AroundRaw])
+def test_the_accusation_of_a_function_is_the_same(cls):
+    with pytest.raises(AssertionError, match=WRONG_COPIES[cls]):
+        check_cell(cls, select="config_makes_the_same_cell")
+
+
+def test_a_state_that_is_a_matrix_passes():
+    check_cell(FastWeights())
+
+
+def test_float16_speaks_where_bfloat16_differs():
+    bfloat16, float16 = "mixed_precision_computes_in_half", "half_precision_stays_finite"
+    report = check_cell(MinusABillionOfASine, select=[bfloat16, float16], on_fail=None)
+    assert names_of(report, "failed") == [bfloat16, float16]
+    assert "no constant of -1e9" in str(report)
+
+
+def test_an_output_with_more_axes_is_told_to_be_flattened():
+    with pytest.raises(AssertionError, match=r"shape \(3, 2, 2\) .*; flatten the output in call"):
+        check_cell(Picture)
+
+
+def test_a_cell_around_a_cell_passes():
+    check_cell(AroundMadeAgain())
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="the others mix dtypes")
+def test_a_layer_inside_without_a_dtype_is_named_by_the_dtype():
+    results = check_cell(InnerDropout(4), on_fail=None)
+    failed = {r["check_name"]: str(r["exception"]) for r in results if r["status"] == "failed"}
+    assert list(failed) == ["mixed_precision_computes_in_half"]
+    (sentence,) = failed.values()
+    assert "layers inside the cell with dtype=self.dtype_policy" in sentence
+
+
 def test_the_callers_policy_does_not_matter():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
@@ -304,6 +479,13 @@ def test_the_report_counts_and_names():
     assert report.count("skipped") == 1 + 6  # counted, and not one line for each
 
 
+def test_the_report_says_the_whole_reason_of_a_skip():
+    report = check_cell(lambda: Peephole(4, start=0.5), select="reset_begins_again")
+    (result,) = report
+    assert result["status"] == "skipped"
+    assert str(report).splitlines()[-1].endswith(str(result["exception"]))
+
+
 def test_the_reports_forms():
     report = check_cell(zoo.on_layer(zoo.UnusedWeight), on_fail=None)
     markdown = report.to_markdown()
@@ -341,10 +523,40 @@ def test_select_and_exclude():
     assert names_of(rest) == [name for name in state if name != "reset_begins_again"]
 
 
-def test_what_a_selected_check_needs_is_run_and_not_reported():
-    (result,) = check_cell(zoo.on_layer(zoo.OutputOnly), select="fit_trains_it", on_fail=None)
-    assert result["status"] == "skipped"
-    assert str(result["exception"]) == "call_returns_a_pair failed first"
+def test_what_a_selected_check_needs_is_reported_where_it_fails():
+    given = zoo.on_layer(zoo.OutputOnly)
+    report = check_cell(given, select="masks", on_fail=None)
+    failed, *skipped = report
+    assert (failed["check_name"], failed["status"]) == ("call_returns_a_pair", "failed")
+    assert {result["status"] for result in skipped} == {"skipped"} and len(skipped) == 7
+    assert str(skipped[0]["exception"]) == "call_returns_a_pair failed first"
+    assert "7 not reached, because call_returns_a_pair failed" in str(report)
+    with pytest.raises(AssertionError, match="expected call to return a pair"):
+        check_cell(given, select=["masks"])
+
+
+def test_an_excluded_check_that_stops_others_is_named():
+    report = check_cell(zoo.on_layer(zoo.OutputOnly), exclude=["call_returns_a_pair"])
+    assert f"{GENERAL - 4} not reached, because call_returns_a_pair failed" in str(report)
+    markdown = report.to_markdown()
+    assert f"{GENERAL - 4} not reached, because `call_returns_a_pair` failed." in markdown
+
+
+def test_a_loss_on_purpose_leaves_the_other_checks():
+    reasons = {"call_adds_no_loss": "on purpose"}
+    report = check_cell(zoo.on_layer(zoo.LossInside), expected_failed_checks=reasons)
+    assert len(names_of(report, "passed")) > 50
+    assert "not reached, because call_adds_no_loss failed" in str(report)
+
+
+def test_what_selected_tests_need_is_a_test_of_its_own():
+    mark = parametrize_with_checks([zoo.on_layer(zoo.OutputOnly)], select=["masks"])
+    subject, check = mark.args[1][-1].values
+    with pytest.raises(AssertionError, match="expected call to return a pair"):
+        check(subject)
+    mark = parametrize_with_checks([SimpleRNNCell(2)], select=["masks"])
+    subject, check = mark.args[1][-1].values
+    check(subject)
 
 
 def test_an_expected_failure_that_passes_is_a_failure():
@@ -424,6 +636,8 @@ class Forgetful(keras.layers.Layer):
     def call(self, inputs, states):
         h = states[0] + ops.tanh(self.rate * inputs[:, :1])
         return h, [h]
+
+made = SimpleRNNCell(4)
 """
 
 
@@ -438,6 +652,11 @@ def shell(folder, *arguments):
 def cells_here(tmp_path, monkeypatch):
     """A folder with cells in a file, as the place where a command is given."""
     (tmp_path / "some_cells.py").write_text(CELLS)
+    (tmp_path / "broken.py").write_text("1 / 0")
+    (tmp_path / "wrong.py").write_text("def cell(:")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "helper.py").write_text("from rnncells import SimpleRNNCell")
+    (tmp_path / "sub" / "beside.py").write_text("from helper import SimpleRNNCell")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", sys.path[:])
     yield tmp_path
@@ -459,17 +678,36 @@ def test_the_command_reports(cells_here, capsys):
     assert "as expected: one" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("cell", [["some_cells.py:made"], ["sub/beside.py:SimpleRNNCell", "4"]])
+def test_the_command_takes_an_instance_and_what_lies_beside_a_file(cells_here, capsys, cell):
+    from rnncells.testing.__main__ import main
+
+    assert not main([cell[0], "--select", "reset_begins_again", *cell[1:]])
+    assert "SimpleRNNCell, sequences of 5 steps x 3: 1 passed" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["some_cells.py"], "expected MODULE:CELL, as in cells.py:MyCell; got 'some_cells.py'."),
         (["some_cells:No"], "expected a cell in some_cells; got 'No', which is not there."),
-        (["none.py:No"], "expected a Python file; got 'none.py', which is not there."),
+        ([":Cell"], "expected MODULE:CELL, as in cells.py:MyCell; got ':Cell'."),
+        (
+            ["none.py:No"],
+            "a module that can be imported; got none.py: FileNotFoundError: no such f",
+        ),
+        (["broken.py:No"], "got broken.py: ZeroDivisionError: division by zero."),
+        (["wrong.py:No"], "got wrong.py: SyntaxError: "),
+        (
+            ["some_cells.py:made", "units=4"],
+            "no arguments for made, which is a cell already; got u",
+        ),
         (["nowhere_at_all:No"], "No module named 'nowhere_at_all'"),
         (["some_cells:Forgetful"], "got one that raises TypeError: "),
         (["some_cells:Forgetful", "4", "--input-shape=5,x"], "expected ints, as in 5,3; got '5,x'"),
         (["some_cells:Forgetful", "4", "--expect=x"], "expected CHECK=REASON; got 'x'"),
         (["some_cells:Forgetful", "4", "--select=speed"], "select: expected names of groups"),
+        (["some_cells:Forgetful", "--select=state", "4", "rat=1"], "Forgetful: {'rat': 1}."),
     ],
 )
 def test_the_command_refuses_in_one_sentence(cells_here, capsys, arguments, message):
@@ -477,8 +715,8 @@ def test_the_command_refuses_in_one_sentence(cells_here, capsys, arguments, mess
 
     with pytest.raises(SystemExit) as refused:
         main(arguments)
-    said = str(refused.value) if isinstance(refused.value.code, str) else capsys.readouterr().err
-    assert message in said.splitlines()[-1]
+    assert message in capsys.readouterr().err.splitlines()[-1]
+    assert refused.value.code == 2
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="run once")
@@ -496,17 +734,22 @@ def test_as_a_plugin(tmp_path):
         "from cells import *\n"
         "from rnncells.testing import parametrize_with_checks\n"
         "chosen = ['masks', 'every_feature_matters']\n"
-        "@parametrize_with_checks([SimpleRNNCell(2), Forgetful(3)], select=chosen, at_least=8)\n"
+        "def reasons(cell):\n"
+        "    return {'mask_everywhere': 'a try'} if type(cell) is Forgetful else {}\n"
+        "cells = [SimpleRNNCell(2), Forgetful(3)]\n"
+        "@parametrize_with_checks(cells, reasons, select=chosen, at_least=8)\n"
         "def test_cell(cell, check):\n"
         "    check(cell)\n"
     )
     plugin = () if "rnncells" in pytest_plugins_installed() else ("-p", "pytest_rnncells")
     report = "--cell-report=report.md"
     done = shell(tmp_path, "-m", "pytest", *plugin, report, "-p", "no:cacheprovider")
-    assert "test_them.py: SimpleRNNCell (0): 9 passed\n" in done.stdout, done.stdout
-    assert "test_them.py: Forgetful (1): 8 passed, 1 failed\n" in done.stdout
+    assert "test_them.py: SimpleRNNCell (0): 10 passed\n" in done.stdout, done.stdout
+    assert "test_them.py: Forgetful (1): 8 passed, 2 failed\n" in done.stdout
     table = (tmp_path / "report.md").read_text()
     assert "| `every_feature_matters` | failed | Forgetful: expected every feature" in table
+    assert "take it out of expected_failed_checks. |" in table
+    assert "checks.py" not in done.stdout.replace("checks.py: CheckFailed", "")
 
 
 def pytest_plugins_installed():
@@ -538,6 +781,21 @@ def test_other_shapes_of_input():
         ({"expected_failed_checks": {"nothing": ""}}, ValueError, "got nothing"),
         ({"select": "speed"}, ValueError, "select: expected names of groups and checks .* got sp"),
         ({"exclude": ["a", "b"]}, ValueError, "exclude: expected .*; got a, b"),
+        ({"cell": lambda: 1 / 0}, TypeError, "got one that raises ZeroDivisionError: division by"),
+        ({"select": ["mask"]}, ValueError, r"groups and checks \(as in masks\); got mask"),
+        ({"select": 5}, ValueError, "select: expected a list of names of groups .*; got 5"),
+        ({"select": [5]}, ValueError, r"select: expected a list of names of groups .*; got \[5\]"),
+        ({"select": []}, ValueError, "expected select and exclude to leave a check; got none"),
+        (
+            {"expected_failed_checks": ["fit_trains_it"]},
+            ValueError,
+            "expected a dict from names of checks to reasons; got .'fit_trains_it'",
+        ),
+        (
+            {"select": "state", "expected_failed_checks": {"mask_everywhere": "no"}},
+            ValueError,
+            "names of checks that are run here; got mask_everywhere, not run here; take it out",
+        ),
         ({"at_least": 99}, ValueError, "at_least: expected an int from 1 to .*; got 99"),
     ],
 )
@@ -546,13 +804,28 @@ def test_wrong_arguments_get_one_sentence(arguments, error, message):
         check_cell(**{"cell": SimpleRNNCell(4), **arguments})
 
 
-def test_a_cell_that_cannot_be_made_again_is_said_to_need_a_function():
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((SimpleRNNCell(4),), "expected a list of cells or of functions .*; got <SimpleRNNCell"),
+        (([SimpleRNNCell], {"fit_trains_it": "no"}), "expected a function of a cell .* got {'fit"),
+    ],
+)
+def test_wrong_arguments_of_the_decorator_get_one_sentence(arguments, message):
+    with pytest.raises(TypeError, match=message):
+        parametrize_with_checks(*arguments)
+
+
+def test_a_cell_that_cannot_be_made_again_fails_by_its_configuration():
     class Fixed(keras.layers.Layer):
         def __init__(self, function, **kwargs):
             super().__init__(**kwargs)
 
-    with pytest.raises(TypeError, match=r"pass a function, as in check_cell\(lambda: Fixed"):
+    with pytest.raises(AssertionError) as failure:
         check_cell(Fixed(object()))
+    assert failure.value.check_name == "config_makes_the_same_cell"
+    assert "return it from get_config" in str(failure.value)
+    assert "pass a function, as in check_cell(lambda: Fixed(...))" in str(failure.value)
 
 
 def test_the_cell_and_the_process_are_left_as_they_were(tmp_path, monkeypatch):

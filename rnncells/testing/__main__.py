@@ -15,17 +15,16 @@ import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import keras
 
 
 def main(arguments=None):
-    options = parser().parse_args(arguments)
+    options = parser().parse_intermixed_args(arguments)
     from rnncells.testing import check_cell
 
     try:
-        make = maker(options.cell, options.arguments)
         report = check_cell(
-            make,
+            cell_of(options.cell, options.arguments),
             input_shape=options.input_shape,
             select=options.select,
             exclude=options.exclude,
@@ -33,8 +32,8 @@ def main(arguments=None):
             at_least=options.at_least,
             on_fail=None,
         )
-    except (TypeError, ValueError, ImportError) as error:
-        sys.exit(str(error))
+    except (TypeError, ValueError) as error:
+        parser().exit(2, f"{error}\n")
     forms = {"json": report.to_json, "markdown": report.to_markdown, "text": report.__str__}
     print(forms[options.form]())
     return any(result["status"] == "failed" for result in report)
@@ -76,26 +75,40 @@ def expected(text):
     return name, reason
 
 
-def maker(where, arguments):
-    """A function that makes the cell."""
-    module_name, colon, name = where.rpartition(":")
-    if not colon:
+def cell_of(where, arguments):
+    """A cell that the module holds, or a function that makes one."""
+    module_name, _, name = where.rpartition(":")
+    if not (module_name and name):
         raise ValueError(f"expected MODULE:CELL, as in cells.py:MyCell; got {where!r}.")
     cell = getattr(module(module_name), name, None)
     if cell is None:
         raise ValueError(f"expected a cell in {module_name}; got {name!r}, which is not there.")
-    given = [pair.partition("=") for pair in arguments]
-    args = [value(name) for name, equals, _ in given if not equals]
-    kwargs = {name: value(text) for name, equals, text in given if equals}
-    return lambda: cell(*args, **kwargs)
+    if not isinstance(cell, keras.layers.Layer):
+        given = [pair.partition("=") for pair in arguments]
+        args = [value(name) for name, equals, _ in given if not equals]
+        kwargs = {name: value(text) for name, equals, text in given if equals}
+        return lambda: cell(*args, **kwargs)
+    if arguments:
+        expected = f"no arguments for {name}, which is a cell already"
+        raise ValueError(f"expected {expected}; got {' '.join(arguments)}.")
+    return cell
 
 
 def module(name):
+    try:
+        return imported(name)
+    except Exception as error:
+        got = f"{type(error).__name__}: {error}"
+        raise ValueError(f"expected a module that can be imported; got {name}: {got}.") from error
+
+
+def imported(name):
     if not name.endswith(".py"):
         sys.path.insert(0, os.getcwd())
         return importlib.import_module(name)
     if not Path(name).is_file():
-        raise ValueError(f"expected a Python file; got {name!r}, which is not there.")
+        raise FileNotFoundError("no such file")
+    sys.path.insert(0, str(Path(name).parent.resolve()))
     spec = importlib.util.spec_from_file_location(Path(name).stem, name)
     result = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = result

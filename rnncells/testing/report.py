@@ -3,11 +3,12 @@
 import importlib.metadata
 import json
 import platform
-import textwrap
+from collections import Counter
 
 import keras
 
-from rnncells.testing.checks import VERSION, NotReached
+from rnncells.testing.checks import VERSION
+from rnncells.testing.found import NotReached
 
 BACK_ENDS = {"tensorflow": ("tensorflow", "tensorflow-cpu"), "jax": ("jax",), "torch": ("torch",)}
 
@@ -42,12 +43,10 @@ class Report(list):
         for group in dict.fromkeys(result["group"] for result in self):
             lines.append(f"  {group:<12} {counts(r for r in self if r['group'] == group)}")
         for result in self._worth_a_line():
-            line = f"{result['status']}: {result['check_name']}: {result['exception']}"
-            if result["status"] == "skipped":  # the whole reason is in the other forms
-                line = textwrap.shorten(line, 79, placeholder=" …")
-            lines.append(line)
+            lines.append(f"{result['status']}: {result['check_name']}: {result['exception']}")
             if result["status"] == "xfail":
                 lines.append(f"  as expected: {result['expected_to_fail_reason']}")
+        lines += [f"{n} not reached, because {name} failed" for name, n in self._blockers()]
         return "\n".join(lines)
 
     def to_markdown(self):
@@ -67,6 +66,8 @@ class Report(list):
                 what += f" As expected: {result['expected_to_fail_reason']}."
             what = what.replace("|", "\\|").replace("\n", " ")
             lines.append(f"| `{result['check_name']}` | {result['status']} | {what} |")
+        for name, n in self._blockers():
+            lines += ["", f"{n} not reached, because `{name}` failed."]
         return "\n".join(lines) + "\n"
 
     def to_json(self):
@@ -83,6 +84,12 @@ class Report(list):
         for result in self:
             if result["status"] != "passed" and not isinstance(result["exception"], NotReached):
                 yield result
+
+    def _blockers(self):
+        """(the name of a check, how many were not run because it failed)"""
+        exceptions = [result["exception"] for result in self]
+        found = [e.blocker.name for e in exceptions if isinstance(e, NotReached)]
+        return Counter(found).items()
 
 
 def counts(results):

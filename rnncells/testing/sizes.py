@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 
-from rnncells.testing.checks import CheckFailed, gist, undisturbed
-from rnncells.testing.subject import Found, compare, loop, normal, rnn
+from rnncells.testing.checks import CheckFailed
+from rnncells.testing.found import Found, gist
+from rnncells.testing.subject import compare, loop, normal, rnn, undisturbed
 
 LARGEST = {"units": 7, "features": 7, "batch": 5, "steps": 9}
 

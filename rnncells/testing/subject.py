@@ -2,7 +2,10 @@
 
 import contextlib
 import inspect
+import logging
 import operator
+import random
+import warnings
 from unittest import SkipTest
 
 import keras
@@ -10,17 +13,31 @@ import numpy as np
 from keras import ops
 
 from rnncells.cells.sentences import dtype_of
+from rnncells.testing.copies import demand_same_attributes, policy, remade, through_json
+from rnncells.testing.found import Found, NotReached, gist
 
 BATCH = 3
 TOLERANCE = 1e-5  # float32, five steps, numbers of size one
 
 
-class Found(Exception):
-    """What came instead of what a check expects."""
-
-    def __init__(self, got, repair=None):
-        super().__init__(got)
-        self.got, self.repair = got, repair
+@contextlib.contextmanager
+def undisturbed():
+    """The same random numbers each time, the caller's left alone; no warnings of what we do."""
+    logger = logging.getLogger("tensorflow")
+    before = logger.level, random.getstate(), np.random.get_state(), keras.config.dtype_policy()
+    logger.setLevel(logging.CRITICAL)
+    keras.config.set_dtype_policy("float32")
+    random.seed(0)
+    np.random.seed(0)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before[0])
+        random.setstate(before[1])
+        np.random.set_state(before[2])
+        keras.config.set_dtype_policy(before[3])
 
 
 class Subject:
@@ -37,10 +54,10 @@ class Subject:
         self._make = _maker(cell)
         self._given = cell if isinstance(cell, keras.layers.Layer) else None
         self._values = None
-        self._passes = {}
+        self._failures = {}
         self._kept = {}
         self.outcomes = {}  # the name of each check that was called -> its status
-        self.cell_class = type(self._make("float32"))
+        self.cell_class = type(self._given or self._make("float32"))
         self.name = self.cell_class.__name__
 
     def _once(self, key, make):
@@ -50,19 +67,42 @@ class Subject:
         return self._kept[key]
 
     def has_passed(self, check):
-        self._passes[check.name] = True
+        self._failures[check.name] = None
+
+    def failure(self, check):
+        """Why a check fails or is not reached; None where it passes. It is run once."""
+        if check.name not in self._failures:
+            self._failures[check.name] = self._failure(check)
+        return self._failures[check.name]
+
+    def _failure(self, check):
+        try:
+            check.run(self)
+        except (AssertionError, NotReached) as failure:
+            return failure
+        except SkipTest:
+            pass
+        return None
 
     def passes(self, check):
-        """Whether a check passes; it is run once."""
-        if check.name not in self._passes:
-            try:
-                check.run(self)
-                self._passes[check.name] = True
-            except SkipTest:
-                self._passes[check.name] = True
-            except AssertionError:
-                self._passes[check.name] = False
-        return self._passes[check.name]
+        return self.failure(check) is None
+
+    @property
+    def copy_fault(self):
+        """Found, why the copies of a given cell are not what it is; None where they are."""
+        return self._once("copy fault", self._find_copy_fault)
+
+    def _find_copy_fault(self):
+        if self._given is None:
+            return None
+        try:
+            with undisturbed():
+                copy = self._make("float32")
+                through_json(self._given)
+                self.compare_attributes(copy)
+        except Found as found:
+            return found
+        return None
 
     def new(self, dtype="float32"):
         """A cell that is not built yet."""
@@ -91,13 +131,8 @@ class Subject:
         """Under the policy that a function's cell was made in; a given cell has only its dtype."""
         if cell.built:
             return
-        before = keras.config.dtype_policy()
-        if self._given is None:
-            keras.config.set_dtype_policy(cell.dtype_policy)
-        try:
+        with contextlib.nullcontext() if self._given else policy(cell.dtype_policy):
             cell.build((None, *self.step_shape))
-        finally:
-            keras.config.set_dtype_policy(before)
         cell.built = True
 
     def set_weights(self, cell):
@@ -115,12 +150,12 @@ class Subject:
         """Compares the attributes of the given cell with those of one made from its config."""
         if self._given is None:
             return
-        if self._given.built:
-            self._build(twin)
-        expected, got = _sayable_attributes(self._given), _sayable_attributes(twin)
-        for name, value in expected.items():
-            if got.get(name) != value:
-                raise Found(f"{name} = {got.get(name)!r} where it was {value!r}")
+        try:
+            if self._given.built:
+                self._build(twin)
+        except Exception:  # it was built for other inputs, or build itself is asked about later
+            return
+        demand_same_attributes(self._given, twin)
 
     @property
     def state_shapes(self):
@@ -207,7 +242,7 @@ def _maker(cell):
     """A function of a dtype that makes the cell."""
     if isinstance(cell, keras.layers.Layer):
         _demand_cell(cell)
-        return lambda dtype: _remade(cell, dtype)
+        return lambda dtype: remade(cell, dtype)
     if not callable(cell):
         raise _no_cell(f"{cell!r} of type {type(cell).__name__}")
     first, second = _made_by(cell, "float32"), _made_by(cell, "float32")
@@ -219,14 +254,11 @@ def _maker(cell):
 
 
 def _made_by(function, dtype):
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(dtype)
     try:
-        cell = function()
-    except TypeError as error:
-        raise _no_cell(f"one that raises TypeError: {error}") from error
-    finally:
-        keras.config.set_dtype_policy(before)
+        with policy(dtype):
+            cell = function()
+    except Exception as error:
+        raise _no_cell(f"one that raises {gist(error)}") from error
     if not isinstance(cell, keras.layers.Layer):
         raise _no_cell(f"a function that makes a {type(cell).__name__}")
     _demand_cell(cell)
@@ -243,61 +275,6 @@ def _demand_cell(cell):
 def _no_cell(got):
     expected = "a cell or a function without arguments that makes one"
     return TypeError(f"check_cell: expected {expected}; got {got}.")
-
-
-def _remade(cell, dtype):
-    """A new cell from the configuration, or from as much of it as its ``__init__`` takes."""
-    try:
-        config = cell.get_config()
-        taken = inspect.signature(type(cell).__init__).parameters
-        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in taken.values()):
-            known = {name: config[name] for name in config if name in taken}
-            return _made_by(lambda: type(cell)(**known), dtype)
-        return type(cell).from_config({**config, "dtype": dtype})
-    except Exception as error:
-        name = type(cell).__name__
-        raise TypeError(
-            f"check_cell: {name} cannot be made a second time from its get_config "
-            f"({type(error).__name__}); pass a function, as in check_cell(lambda: {name}(...))."
-        ) from error
-
-
-# Keras's own attributes, and RNNCell's record of the call that made it
-_NOT_THE_AUTHORS = {
-    *vars(keras.layers.Layer()),
-    "_record",
-    "build",
-    "_step_shape",
-    "_takes_more",
-    "name",
-    "built",
-}
-
-
-def _sayable_attributes(cell):
-    """The attributes that can be compared: numbers, strings, collections, what Keras can save."""
-    attributes = {}
-    for name, value in vars(cell).items():
-        if name not in _NOT_THE_AUTHORS:
-            with contextlib.suppress(Exception):
-                attributes[name] = _sayable(value)
-    return attributes
-
-
-def _sayable(value):
-    if isinstance(value, (bool, int, float, str, type(None))):
-        return value
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, (tuple, list)):
-        return [_sayable(v) for v in value]
-    if isinstance(value, dict):
-        # The names of inner layers are counted, their dtype and shapes come with the cell's.
-        hidden = ("name", "dtype", "build_config")
-        return {k: _sayable(v) for k, v in value.items() if k not in hidden}
-    if isinstance(value, (keras.Variable, keras.random.SeedGenerator)):
-        raise TypeError("no argument")
-    return _sayable(keras.saving.serialize_keras_object(value))
 
 
 def state_shapes(cell):

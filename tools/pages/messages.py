@@ -26,7 +26,8 @@ import numpy as np  # noqa: E402
 import zoo  # noqa: E402
 
 from rnncells.testing import check_cell  # noqa: E402
-from rnncells.testing.checks import CHECKS, VERSION, gist  # noqa: E402
+from rnncells.testing.checks import CHECKS, VERSION  # noqa: E402
+from rnncells.testing.found import gist  # noqa: E402
 
 PAGE = ROOT / "chapters" / "messages.md"
 STAGES = ("making the model", "training", "loading", "never")
