@@ -17,11 +17,11 @@ from pathlib import Path
 
 import keras
 
+from rnncells.testing import check_cell
+
 
 def main(arguments=None):
     options = parser().parse_intermixed_args(arguments)
-    from rnncells.testing import check_cell
-
     try:
         report = check_cell(
             cell_of(options.cell, options.arguments),

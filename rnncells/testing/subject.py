@@ -24,20 +24,18 @@ TOLERANCE = 1e-5  # float32, five steps, numbers of size one
 def undisturbed():
     """The same random numbers each time, the caller's left alone; no warnings of what we do."""
     logger = logging.getLogger("tensorflow")
-    before = logger.level, random.getstate(), np.random.get_state(), keras.config.dtype_policy()
+    before = logger.level, random.getstate(), np.random.get_state()
     logger.setLevel(logging.CRITICAL)
-    keras.config.set_dtype_policy("float32")
     random.seed(0)
     np.random.seed(0)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), policy("float32"):
             warnings.simplefilter("ignore")
             yield
     finally:
         logger.setLevel(before[0])
         random.setstate(before[1])
         np.random.set_state(before[2])
-        keras.config.set_dtype_policy(before[3])
 
 
 class Subject:
