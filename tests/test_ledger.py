@@ -395,7 +395,6 @@ def test_a_difference_has_both_errors_and_old_runs_are_said_to_be_unpaired(capsy
         ({"cell": "simple", "start": "identity"}, "lstm - simple, identity: "),
         ({"start": "chrono"}, "lstm keep - lstm chrono: "),
         ({"learning_rate": 3e-3}, "lstm keep 0.01/64 - lstm keep 0.003/64: "),
-        ({"shift": 2, "directions": 2}, "lstm - lstm, both directions, shifted: "),
     ],
 )
 def test_a_difference_names_what_differs(settings, names, capsys):

@@ -282,9 +282,8 @@ def print_difference(first, second):
 def _names(first, second):
     """The cells' names, with as much of their settings as distinguishes the two."""
     more = ("", " {start}", " {start} {learning_rate:g}/{batch_size}")
-    ways = [lambda run, words=words: cell_of(run) + words.format(**run) for words in more]
-    for way in (*ways, _network):
-        names = [way(run) for run in (first, second)]
+    for words in more:
+        names = [cell_of(run) + words.format(**run) for run in (first, second)]
         if names[0] != names[1]:
             break
     return names
