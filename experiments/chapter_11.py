@@ -3,7 +3,7 @@
     python -m experiments.chapter_11 [names] [text] [sunspots] [pairs]
 
 Each part writes a table of its own in rnncells/book/, a row as each run ends; what has a row is not
-trained again, so it can be stopped and goes on. Some two hours of one core in all. Settings are
+trained again, so it can be stopped and goes on. Some three hours of one core in all. Settings are
 chosen by the columns ``held_out``.
 """
 
@@ -220,6 +220,7 @@ def train_sunspots(run):
 PAIRS = (2, 4, 8, 16)
 KEY, VALUES = 16, 8  # numbers in a key, each -1 or 1; kinds of value
 PAIR_STEPS = {"gru 64": (3000, 24_000), "gru 256": (3000,), "attention": (3000,)}
+DRAWN_AT_ONCE = 3000  # batches
 
 
 def planned_pairs():
@@ -259,8 +260,8 @@ def train_pairs(run):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     compile_model(model, loss, 3e-3, run["steps"])
     random = np.random.default_rng([run["seed"], run["pairs"]])
-    for _ in range(run["steps"] // 3000):
-        x, y = sequences_of_pairs(64 * 3000, run["pairs"], random)
+    for _ in range(run["steps"] // DRAWN_AT_ONCE):
+        x, y = sequences_of_pairs(64 * DRAWN_AT_ONCE, run["pairs"], random)
         model.fit(x, y, batch_size=64, shuffle=False, verbose=0)
     x, y = sequences_of_pairs(4000, run["pairs"], random)
     said = model.predict(x, batch_size=1000, verbose=0).argmax(axis=1)

@@ -115,6 +115,11 @@ def test_three_discounts_are_those_of_the_counts_of_counts(chapter):
 # The long text and the pairs.
 
 
+def test_too_few_names_for_a_batch_are_refused_in_one_sentence():
+    with pytest.raises(ValueError, match="expected at least 1280 .*; got 4; give more names"):
+        words.pieces(["ada"], streams=80, steps=16)
+
+
 def test_each_batch_goes_on_where_the_one_before_ended():
     names = words.load_names()[0][:200]
     x, y = words.pieces(names, streams=10, steps=4)

@@ -60,9 +60,17 @@ def pieces(names, streams, steps):
 
     Returns:
         ``(inputs, targets)``: int32 arrays (pieces, steps); targets are the inputs one step later.
+
+    Raises:
+        ValueError: The names are too few for one batch, or as for ``encode``.
     """
     text = np.concatenate([[BOUNDARY], *(row[row > 0] for row in encode(names)[1])])
     length = (len(text) - 1) // streams // steps * steps  # of each stream
+    if not length:
+        raise ValueError(
+            f"pieces: expected at least {streams * steps} letters and boundaries, for {streams} "
+            f"streams of {steps} steps; got {len(text) - 1}; give more names or fewer streams."
+        )
     read, later = (t[: streams * length].reshape(streams, -1, steps) for t in (text[:-1], text[1:]))
     return tuple(np.swapaxes(t, 0, 1).reshape(-1, steps).astype("int32") for t in (read, later))
 
@@ -71,7 +79,7 @@ def codes(beginning):
     """The boundary, and the codes of the letters with which a name begins."""
     if len(beginning) > LONGEST or not all("a" <= letter <= "z" for letter in beginning):
         raise ValueError(
-            f"encode: expected at most {LONGEST} letters, a to z; got {beginning!r}; write it in "
+            f"expected at most {LONGEST} letters, a to z; got {beginning!r}; write it in "
             "lower case and leave out what is no letter."
         )
     return [BOUNDARY, *(ord(letter) - ord("a") + 2 for letter in beginning)]
