@@ -342,7 +342,7 @@ def train(run, saved):
 
 
 def results(run, reached, parameters, wrong):
-    """The columns of a row that say what came out; which digits are wrong only of the test set."""
+    """The columns of a row that say what came out."""
     accuracy = [round(judged["accuracy"], 4) for judged in reached["judged"]]
     return {
         "parameters": parameters,
@@ -351,5 +351,5 @@ def results(run, reached, parameters, wrong):
         "accuracy_by_epoch": " ".join(f"{value:.4f}" for value in accuracy),
         "seconds": round(reached["seconds"]),
         "code": reached["code"],
-        "wrong": "" if wrong is None or run.split != "test" else trainings.packed(wrong),
+        "wrong": "" if wrong is None else trainings.packed(wrong),
     }

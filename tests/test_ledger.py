@@ -128,6 +128,16 @@ def test_a_run_keeps_which_digits_it_got_wrong(few_digits, monkeypatch):
     assert 0 < run["wrong"].sum() < 100
 
 
+def test_a_run_that_chose_a_setting_keeps_them_of_the_held_out_images(few_digits, monkeypatch):
+    held_out = dataclasses.replace(RUN, split="validation")
+    monkeypatch.setattr(training, "VALIDATION", 128)
+    monkeypatch.setattr(program, "plan", lambda: [held_out])
+    program.run_all([])
+    monkeypatch.setattr(ledger, "LEDGER", program.LEDGER)
+    (run,) = ledger.load_ledger()
+    assert run["wrong"][:128].sum() == round(128 * (1 - run["accuracy"])) > 0
+
+
 def test_every_run_is_done_once(few_digits, capsys):
     program.run_all([])
     before = program.LEDGER.read_text()
@@ -386,6 +396,12 @@ def test_a_difference_has_both_errors_and_old_runs_are_said_to_be_unpaired(capsy
     assert found["error"] == pytest.approx(math.hypot(found["seeds"], found["digits"]))
     ledger.print_difference(first, second)
     assert "+1.50 ± 0.79 points (seeds 0.76, unpaired digits 0.21)" in capsys.readouterr().out
+
+
+def test_digits_of_two_sets_are_not_compared_one_by_one():
+    first, second = with_wrong(0, 1, split="validation"), with_wrong(0, 1, split="test")
+    assert not ledger.difference([first], [second])["paired"]
+    assert ledger.difference([first], [first])["paired"]
 
 
 @pytest.mark.parametrize(

@@ -49,9 +49,9 @@ def load_ledger(**where):
         One dict for each run, in the order in which they ended, with its settings, what came out
         (``parameters``; ``accuracy`` and ``loss`` on ``split``; ``accuracy_by_epoch``, a list;
         ``seconds``), the machine and the versions, ``code`` (a hash of the code that the numbers
-        depend on), and ``wrong``: which of the 10,000 test digits it got wrong, a Boolean array.
-        ``code`` and ``wrong`` are None for runs from before these were kept, and ``wrong`` where
-        another set was judged.
+        depend on), and ``wrong``: which of the 10,000 digits of ``split`` it got wrong, a Boolean
+        array. ``code`` and ``wrong`` are None for runs from before these were kept, and ``wrong``
+        where no digits were judged.
 
     Raises:
         KeyError: There is no such column.
@@ -201,7 +201,7 @@ def show_results(runs):
 def _result(row):
     spread = "" if row["std"] is None else f" ± {100 * row['std']:.2f}"
     return {
-        "network": _network(row),
+        "network": network_of(row),
         "initialization": row["start"],
         "accuracy": f"{100 * row['accuracy']:.2f}{spread}",
         "runs": row["runs"],
@@ -214,7 +214,7 @@ def _result(row):
     }
 
 
-def _network(row):
+def network_of(row):
     """What is trained, in a few words: "2 x gru, both directions, shifted"."""
     parts = [f"{row['layers']} x {row['cell']}" if row["layers"] > 1 else row["cell"]]
     parts += ["both directions"] * (row["directions"] == 2)
@@ -230,8 +230,8 @@ def difference(first, second):
     over the numbers of runs. And other test digits would give another difference. Both cells see
     the same digits, so what counts is the spread, over the digits, of the difference between the
     shares of runs that got a digit wrong; for one run of each this is McNemar's test. Where a run
-    has no record of its wrong digits, the two accuracies are taken as independent, which is too
-    wide. What a seed and a digit do together is in both parts, which makes the sum a little wide.
+    has no record of its wrong digits, or where one side was judged on other digits, the two
+    accuracies are taken as independent, which is too wide for the same digits. What a seed and a digit do together is in both parts, which makes the sum a little wide.
 
     Args:
         first, second: Rows of ``load_ledger``, the seeds of one cell and of another.
@@ -239,13 +239,14 @@ def difference(first, second):
     Returns:
         A dict with ``difference`` (first minus second), ``seeds`` (the error from the seeds, None
         where one side has a single run), ``digits`` (the error from the digits), ``paired``
-        (whether all runs know their wrong digits) and ``error`` (of the difference: both parts).
+        (whether all runs know their wrong digits, of one split) and ``error`` (of the difference: both parts).
     """
     accuracy = [[run["accuracy"] for run in runs] for runs in (first, second)]
     seeds = None
     if min(map(len, accuracy)) > 1:
         seeds = math.sqrt(sum(statistics.variance(a) / len(a) for a in accuracy))
-    paired = all(run["wrong"] is not None for run in [*first, *second])
+    both = [*first, *second]
+    paired = all(run["wrong"] is not None and run["split"] == both[0]["split"] for run in both)
     digits = _paired_error(first, second) if paired else _unpaired_error(accuracy)
     return {
         "difference": statistics.mean(accuracy[0]) - statistics.mean(accuracy[1]),
