@@ -231,7 +231,8 @@ def difference(first, second):
     the same digits, so what counts is the spread, over the digits, of the difference between the
     shares of runs that got a digit wrong; for one run of each this is McNemar's test. Where a run
     has no record of its wrong digits, or where one side was judged on other digits, the two
-    accuracies are taken as independent, which is too wide for the same digits. What a seed and a digit do together is in both parts, which makes the sum a little wide.
+    accuracies are taken as independent, which is too wide for the same digits. What a seed and a
+    digit do together is in both parts, which makes the sum a little wide.
 
     Args:
         first, second: Rows of ``load_ledger``, the seeds of one cell and of another.
@@ -239,7 +240,8 @@ def difference(first, second):
     Returns:
         A dict with ``difference`` (first minus second), ``seeds`` (the error from the seeds, None
         where one side has a single run), ``digits`` (the error from the digits), ``paired``
-        (whether all runs know their wrong digits, of one split) and ``error`` (of the difference: both parts).
+        (whether all runs know their wrong digits, of one split) and ``error`` (of the difference:
+        both parts).
     """
     accuracy = [[run["accuracy"] for run in runs] for runs in (first, second)]
     seeds = None
