@@ -332,13 +332,28 @@ def train(run, saved):
     while (epoch := len(reached["judged"])) < run.epochs:
         start = time.monotonic()
         progress = Progress(run, reached, task.batches)
-        options = {"batch_size": run.batch_size, "shuffle": False, "verbose": 0}
-        model.fit(*task.epoch(run, epoch), callbacks=[progress], **options)
-        judged = model.evaluate(*task.judged, batch_size=1000, verbose=0, return_dict=True)
+        examples = fed(*task.epoch(run, epoch), run.batch_size)
+        model.fit(**examples, shuffle=False, callbacks=[progress], verbose=0)
+        judged = model.evaluate(**fed(*task.judged, 1000), verbose=0, return_dict=True)
         reached["judged"].append(judged)
         reached["seconds"] += time.monotonic() - start
         saved.write(model, reached)
     return results(run, reached, model.count_params(), task.wrong(model))
+
+
+def fed(x, y, batch_size):
+    """The arguments that give a model these examples, in their order.
+
+    TensorFlow 2.21 tunes what Keras makes of arrays in a thread of its own, which sleeps for up to
+    a minute while the model waits for it at the end of an epoch.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return {"x": x, "y": y, "batch_size": batch_size}
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return {"x": tf.data.Dataset.from_tensor_slices((x, y)).batch(batch_size).with_options(options)}
 
 
 def results(run, reached, parameters, wrong):

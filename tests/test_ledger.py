@@ -138,6 +138,18 @@ def test_a_run_that_chose_a_setting_keeps_them_of_the_held_out_images(few_digits
     assert run["wrong"][:128].sum() == round(128 * (1 - run["accuracy"])) > 0
 
 
+def test_a_model_is_fed_the_examples_in_their_order(few_digits):
+    (x, y), _ = training.data.load_mnist("rows")
+    fed = training.fed(x, y, 64)
+    if keras.backend.backend() == "tensorflow":
+        batches = [batch.numpy() for batch, _ in fed["x"]]
+        assert [len(batch) for batch in batches] == [64] * 10
+        np.testing.assert_array_equal(np.concatenate(batches), x)
+        np.testing.assert_array_equal(np.concatenate([labels for _, labels in fed["x"]]), y)
+    else:
+        assert fed["x"] is x and fed["y"] is y and fed["batch_size"] == 64
+
+
 def test_every_run_is_done_once(few_digits, capsys):
     program.run_all([])
     before = program.LEDGER.read_text()
