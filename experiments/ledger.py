@@ -104,6 +104,7 @@ def plan():
     for rate in (1e-3, 3e-3, 1e-2):
         for cell, start in others:
             add(3, "pixels14", cell, start, rate, **short)
+    add(3, "pixels14", "linear", "orthogonal", 3e-4, **short)
 
     # The adding problem.
     for rate in (1e-3, 3e-3, 1e-2, 3e-2):

@@ -45,6 +45,9 @@ CELLS = {
 }
 
 
+CHOSEN = {("simple", "pixels14"): 0.003}  # the rate that was best on the held-out images
+
+
 def in_percent(row):
     return f"{100 * row['accuracy']:.2f} ± {100 * row['std']:.2f}"
 
@@ -57,6 +60,8 @@ def test_the_results_are_those_of_the_ledger(name):
         runs = load_ledger(task=task, split="test", cell=cell, shift=0)
         complete = [row for row in summary(runs) if row["runs"] >= 5]
         rows = [row for row in complete if start in (None, row["start"])]
+        if rate := CHOSEN.get((name, task)):
+            rows = [row for row in rows if row["learning_rate"] == rate]
         numbers = [in_percent(row) for row in rows]
         shown.append(numbers[0] if numbers else "")
     assert re.sub(r" +", " ", f"| {name} | {' | '.join(shown)} |") in README
