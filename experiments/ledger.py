@@ -110,7 +110,7 @@ def plan():
     for rate in (1e-3, 3e-3, 1e-2, 3e-2):
         for cell in ("lstm", "gru"):
             add(3, "adding", cell, "orthogonal", rate, units=64, **judged)
-    for rate in (3e-4, 1e-3, 3e-3):
+    for rate in (3e-4, 1e-3, 3e-3, 1e-2):
         for start in ("orthogonal", "identity"):
             add(3, "adding", "simple", start, rate, units=64, **judged)
 
@@ -147,8 +147,8 @@ def plan():
         add(5, "pixels14", cell, start, 3e-3, **six)
     for cell in ("lstm", "gru"):
         add(5, "adding", cell, "orthogonal", 1e-2, units=64)
-    for start in ("orthogonal", "identity"):
-        add(5, "adding", "simple", start, 1e-3, units=64)
+    for start, rate in itertools.product(("orthogonal", "identity"), (1e-3, 3e-3)):
+        add(5, "adding", "simple", start, rate, units=64)
     for cell, start in (("linear", "orthogonal"), ("simple", "orthogonal"), ("simple", "identity")):
         add(5, "pixels14", cell, start, 1e-3, **six)
     # One number to be recalled: the rates were chosen at a delay of 40.
